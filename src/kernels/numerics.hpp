@@ -1,0 +1,230 @@
+// Elementary functions as unevaluated pairs (hi + lo): exp of a reduced argument, log1p on [0, 1], error-free steps.
+// Scalar-looking on purpose: the compiler vectorises the loops that inline them. Compiled once per instruction-set
+// level, so everything has internal linkage. Coefficients and their certificates: coefficients.hpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "coefficients.hpp"
+
+#define XENT_INLINE inline __attribute__((always_inline))
+
+namespace xent {
+namespace {
+
+template <class To, class From>
+XENT_INLINE To bit_cast(From value) {
+  static_assert(sizeof(To) == sizeof(From));
+  To out;
+  __builtin_memcpy(&out, &value, sizeof(To));
+  return out;
+}
+
+template <class T>
+struct Real;
+
+template <>
+struct Real<float> {
+  using Bits = std::uint32_t;
+  static constexpr float round = 0x1.8p23f + 127.0f;  // adding it rounds to an integer and leaves the biased exponent in the low bits
+  static constexpr int shift = 23;
+  static constexpr Bits sign = 0x80000000u;
+  static constexpr Bits head = 0xFFFFF000u;  // 12 leading significant bits: products of two heads are exact
+  static constexpr float log2e = coef::log2e_f32, ln2 = coef::ln2_f32, ln2_tail = coef::ln2_tail_f32;
+  static constexpr float rest_from = 20.0f;   // beyond it e^-|z| < 2^-28: log1p(e) = e, 1 + e = 1 in float32
+  static constexpr float exp_floor = -110.0f;  // e^-110 rounds to 0, subnormals included
+  static constexpr float lift = 0x1p64f, drop = 0x1p-64f;
+  static constexpr int lift_bits = 64;
+};
+
+template <>
+struct Real<double> {
+  using Bits = std::uint64_t;
+  static constexpr double round = 0x1.8p52 + 1023.0;
+  static constexpr int shift = 52;
+  static constexpr Bits sign = 0x8000000000000000u;
+  static constexpr Bits head = 0xFFFFFFFFF8000000u;  // 26 leading significant bits
+  static constexpr double log2e = coef::log2e_f64, ln2 = coef::ln2_f64, ln2_tail = coef::ln2_tail_f64;
+  static constexpr double rest_from = 40.0;
+  static constexpr double exp_floor = -760.0;
+  static constexpr double lift = 0x1p128, drop = 0x1p-128;
+  static constexpr int lift_bits = 128;
+};
+
+template <class T>
+XENT_INLINE T magnitude(T x) {
+  return bit_cast<T>(bit_cast<typename Real<T>::Bits>(x) & ~Real<T>::sign);
+}
+
+template <class T>
+XENT_INLINE T head_of(T x) {
+  return bit_cast<T>(bit_cast<typename Real<T>::Bits>(x) & Real<T>::head);
+}
+
+// a*b + c, fused where the level has FMA (rounding then differs between levels, within the stated errors).
+XENT_INLINE float mad(float a, float b, float c) {
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+XENT_INLINE double mad(double a, double b, double c) {
+#ifdef __FMA__
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+template <class T>
+struct Pair {
+  T hi, lo;
+};
+
+// a + b exactly, for |a| >= |b| or a == 0.
+template <class T>
+XENT_INLINE Pair<T> fast_two_sum(T a, T b) {
+  T s = a + b;
+  return {s, (a - s) + b};
+}
+
+// a + b exactly, any order (Knuth).
+template <class T>
+XENT_INLINE Pair<T> two_sum(T a, T b) {
+  T s = a + b;
+  T bb = s - a;
+  return {s, (a - (s - bb)) + (b - bb)};
+}
+
+// a * b exactly (barring underflow): FMA residue, or products of 12/26-bit heads (Dekker).
+template <class T>
+XENT_INLINE Pair<T> two_prod(T a, T b) {
+  T p = a * b;
+#ifdef __FMA__
+  return {p, mad(a, b, -p)};
+#else
+  T ah = head_of(a), al = a - ah, bh = head_of(b), bl = b - bh;
+  return {p, ((ah * bh - p) + ah * bl + al * bh) + al * bl};
+#endif
+}
+
+// Estrin evaluation of the N coefficients at c; powers x, x^2, x^4 ... are shared. Short dependency chains: the loops
+// around it are bound by latency otherwise.
+template <class T>
+struct Powers {
+  T x1, x2, x4, x8, x16;
+  XENT_INLINE explicit Powers(T x) : x1(x), x2(x * x), x4(x2 * x2), x8(x4 * x4), x16(x8 * x8) {}
+};
+
+template <int N, class T>
+XENT_INLINE T estrin(const T* c, const Powers<T>& x) {
+  if constexpr (N == 1) {
+    return c[0];
+  } else if constexpr (N == 2) {
+    return mad(c[1], x.x1, c[0]);
+  } else if constexpr (N <= 4) {
+    return mad(estrin<N - 2>(c + 2, x), x.x2, estrin<2>(c, x));
+  } else if constexpr (N <= 8) {
+    return mad(estrin<N - 4>(c + 4, x), x.x4, estrin<4>(c, x));
+  } else if constexpr (N <= 16) {
+    return mad(estrin<N - 8>(c + 8, x), x.x8, estrin<8>(c, x));
+  } else {
+    return mad(estrin<N - 16>(c + 16, x), x.x16, estrin<16>(c, x));
+  }
+}
+
+template <class T, std::size_t N>
+XENT_INLINE T polynomial(const T (&c)[N], T x) {
+  return estrin<int(N)>(c, Powers<T>(x));
+}
+
+// e^(x + x_lo) = (hi + lo) * scale, scale = 2^n.
+// Types: float, double. Range: float |x| <= 87, double |x| <= 707 for a normal `scale`; the pair itself is right for
+// |x| <= 1000, see exp_tail. NaN gives NaN. Worst error of the pair: 2^-27.4 (float), 2^-56 (double), relative.
+template <class T>
+struct Exp {
+  T hi, lo, scale, n;
+};
+
+XENT_INLINE Pair<float> reduce(float x, float n) {
+  float r0 = mad(n, -coef::ln2_l1_f32, x);  // exact: l1 has 9 significant bits
+#ifdef __FMA__
+  float r = mad(n, coef::ln2_l2_fma_f32, r0);
+  return {r, mad(n, coef::ln2_l2_fma_f32, r0 - r)};
+#else
+  float r = r0 - n * coef::ln2_l2_f32;
+  return {r, ((r0 - r) - n * coef::ln2_l2_f32) - n * coef::ln2_l3_f32};
+#endif
+}
+XENT_INLINE Pair<double> reduce(double x, double n) {
+  double r0 = mad(n, -coef::ln2_hi_f64, x);  // exact: hi has 33 significant bits
+  double r = mad(n, -coef::ln2_lo_f64, r0);
+  return {r, mad(n, -coef::ln2_lo_f64, r0 - r)};
+}
+XENT_INLINE float exp_q(float r) { return polynomial(coef::exp_q4_f32, r); }
+XENT_INLINE double exp_q(double r) { return polynomial(coef::exp_q10_f64, r); }
+
+template <class T>
+XENT_INLINE Exp<T> exp_pair(T x, T x_lo = 0) {
+  using R = Real<T>;
+  T t = mad(x, R::log2e, R::round);
+  T n = t - R::round;
+  T scale = bit_cast<T>(bit_cast<typename R::Bits>(t) << R::shift);
+  Pair<T> r = reduce(x, n);
+  T rl = r.lo + x_lo;
+  T w = mad(exp_q(r.hi) * r.hi, r.hi, mad(rl, r.hi, rl));
+  T h = 1 + r.hi;
+  T l = ((1 - h) + r.hi) + w;
+  T hi = h + l;
+  return {hi, (h - hi) + l, scale, n};
+}
+
+// e^x rounded once, for x <= 0 down to -inf, subnormal results and 0 included. Worst error 0.51 ulp where the result is
+// normal, 0.76 ulp where it is subnormal. NaN gives NaN.
+template <class T>
+XENT_INLINE T exp_tail(T x, T x_lo = 0) {
+  using R = Real<T>;
+  T clamped = x < R::exp_floor ? R::exp_floor : x;
+  Exp<T> e = exp_pair(clamped, x_lo);
+  T lifted = bit_cast<T>(bit_cast<typename R::Bits>(mad(clamped, R::log2e, R::round) + R::lift_bits) << R::shift);
+  return (e.hi * lifted) * R::drop;
+}
+
+XENT_INLINE float log1p_g(float f) { return polynomial(coef::log1p_g7_f32, f); }
+XENT_INLINE double log1p_g(double f) { return polynomial(coef::log1p_g19_f64, f); }
+// log1p(e + e_lo) as hi + lo for 0 <= e <= 1; inverse = 1/(1+e), any accuracy of a few ulp.
+// Types: float, double. Worst error of hi + lo: 0.27 ulp (float), 0.3 ulp (double) of the result.
+template <class T>
+XENT_INLINE Pair<T> log1p_pair(T e, T e_lo, T inverse) {
+  bool upper = e > T(0.5);  // a power of two: (e - 1)/2 is then exact
+  T f = upper ? (e - 1) * T(0.5) : e;
+  T c_hi = upper ? Real<T>::ln2 : T(0), c_lo = upper ? Real<T>::ln2_tail : T(0);
+  // log1p(f) = f - f^2/2 + f^3 g(f); only the roundings of f^2 and of f^3 g survive
+  T f2 = f * f;
+  T half = T(0.5) * f2;
+  Pair<T> a = fast_two_sum(f, -half);
+  Pair<T> s = fast_two_sum(c_hi, a.hi);
+  T rest = mad(f2 * f, log1p_g(f), c_lo);
+  return {s.hi, (s.lo + a.lo) + mad(e_lo, inverse, rest)};
+}
+
+// (nu + nu_lo) / (1 + e + e_lo) rounded nearly correctly; inverse = 1/(1+e) rounded.
+// Worst error 0.53 ulp given exact nu + nu_lo.
+template <class T>
+XENT_INLINE T divide_by_one_plus(T nu, T nu_lo, T e, T e_lo, T inverse) {
+#ifdef __FMA__
+  T q = nu * inverse;
+  T rem = mad(-q, e_lo, mad(-q, e, nu - q) + nu_lo);
+  return mad(rem, inverse, q);
+#else
+  T q = head_of(nu * inverse);
+  T d = 1 + e, dh = head_of(d), dm = ((1 - dh) + e) + e_lo;
+  T rem = ((nu - q * dh) - q * dm) + nu_lo;
+  return q + rem * inverse;
+#endif
+}
+
+}  // namespace
+}  // namespace xent

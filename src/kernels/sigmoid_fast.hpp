@@ -1,0 +1,190 @@
+// The sigmoid family in float32 arithmetic: hard targets, the plain law or focal with gamma = 2.
+//
+// With a = |z|, e = e^-a and D = 1 + e, let `big` weigh the side the logit speaks against (z >= 0: Q, else P) and `small`
+// the other:  loss = big a + (big + small) log1p(e),  gradient = +-(big - small e) / D  (+ for z >= 0).
+// Worst error, big, small in {0, 1}: 0.78 ulp (loss), 0.80 ulp (gradient) with FMA, 0.86 / 0.91 without, for all 2^32
+// logits; other weights: 2 ulp of the larger of the two terms. focal: 5 ulp.
+// Two passes over a block that stays in the first-level cache: one loop over everything is bound by latency.
+#pragma once
+#include "numerics.hpp"
+
+namespace xent {
+namespace {
+
+constexpr int fast_block = 512;
+
+struct FastBlock {
+  const float* z;
+  const float* t;  // 0 or 1; used when P is null: P = t, Q = 1 - t
+  const float* P;
+  const float* Q;
+  float* loss;
+  float* grad;  // may be null
+  float scale;  // multiplies the gradient
+};
+
+// Largest |z|; NaN is passed over, which is right: it flows through either path.
+inline float largest_magnitude(const float* __restrict z, int n) {
+  std::uint32_t m = 0;
+#pragma omp simd reduction(max : m)
+  for (int i = 0; i < n; ++i) {
+    std::uint32_t bits = bit_cast<std::uint32_t>(z[i]) & 0x7fffffffu;
+    bits = bits > 0x7f800000u ? 0u : bits;
+    m = bits > m ? bits : m;
+  }
+  return bit_cast<float>(m);
+}
+
+template <bool Tail>
+inline void exp_pass(const float* __restrict z, float* __restrict e_out, float* __restrict el_out, int n) {
+  for (int i = 0; i < n; ++i) {
+    float a = magnitude(z[i]);
+    if (Tail) a = a > Real<float>::rest_from ? Real<float>::rest_from : a;
+    Exp<float> x = exp_pair(-a);
+    e_out[i] = x.hi * x.scale;
+    el_out[i] = x.lo * x.scale;
+  }
+}
+
+struct Sides {
+  float a, big, small, total;
+  bool up;
+};
+
+template <bool Unit>
+XENT_INLINE Sides sides_of(float z, float P, float Q) {
+  bool up = z >= 0;
+  float big = up ? Q : P, small = up ? P : Q;
+  return {magnitude(z), big, small, Unit ? 1.0f : big + small, up};
+}
+
+template <bool Unit, bool Grad>
+inline void log_pass(const FastBlock& b, const float* __restrict e_in, const float* __restrict el_in, int n) {
+  const float* __restrict z = b.z;
+  const float* __restrict Pt = Unit ? b.t : b.P;
+  const float* __restrict Qt = b.Q;
+  float* __restrict loss = b.loss;
+  float* __restrict grad = b.grad;
+  const float scale = b.scale;
+  for (int i = 0; i < n; ++i) {
+    float e = e_in[i], el = el_in[i], x = z[i], P = Pt[i];
+    float Q = Unit ? 1 - P : Qt[i];
+    Sides s = sides_of<Unit>(x, P, Q);
+    float inverse = 1 / (1 + e);
+    Pair<float> l = log1p_pair(e, el, inverse);
+    if (Unit) {
+      float w = s.big * s.a;  // 0 or |z|: exact
+      float hi = w > l.hi ? w : l.hi, lo = w > l.hi ? l.hi : w;
+      Pair<float> sum = fast_two_sum(hi, lo);
+      loss[i] = sum.hi + (sum.lo + l.lo);
+    } else {
+      loss[i] = mad(s.big, s.a, s.total * (l.hi + l.lo));
+    }
+    if (Grad) {
+      float nu, nl;
+      if (Unit) {
+        nu = mad(-s.small, e, s.big);  // 1 or -e
+        nl = -s.small * el;
+      } else {
+        Pair<float> prod = two_prod(s.small, e);
+        Pair<float> diff = two_sum(s.big, -prod.hi);
+        nu = diff.hi;
+        nl = diff.lo - prod.lo - s.small * el;
+      }
+      float g = divide_by_one_plus(nu, nl, e, el, inverse);
+      grad[i] = (s.up ? g : -g) * scale;
+    }
+  }
+}
+
+// |z| > 20: log1p(e) = e and 1 + e = 1 to within 2^-28, so only e^-|z| itself matters, down to its last subnormal.
+template <bool Unit, bool Grad>
+inline void tail_pass(const FastBlock& b, int n) {
+  const float* __restrict z = b.z;
+  const float* __restrict Pt = Unit ? b.t : b.P;
+  const float* __restrict Qt = b.Q;
+  float* __restrict loss = b.loss;
+  float* __restrict grad = b.grad;
+  const float scale = b.scale;
+  for (int i = 0; i < n; ++i) {
+    float x = z[i], P = Pt[i];
+    float Q = Unit ? 1 - P : Qt[i];
+    Sides s = sides_of<Unit>(x, P, Q);
+    float e = exp_tail(-s.a);
+    float far = s.big * s.a;
+    far = s.big == 0 ? 0.0f : far;  // 0 * inf = 0
+    bool tail = s.a > Real<float>::rest_from;
+    float near_loss = loss[i];
+    loss[i] = tail ? far + s.total * e : near_loss;
+    if (Grad) {
+      float g = s.big - s.total * e;
+      g = (s.up ? g : -g) * scale;
+      float near_grad = grad[i];
+      grad[i] = tail ? g : near_grad;
+    }
+  }
+}
+
+template <bool Tail, bool Grad>
+inline void focal2_pass(const FastBlock& b, const float* __restrict e_in, const float* __restrict el_in, int n) {
+  const float* __restrict z = b.z;
+  const float* __restrict Pt = b.P;
+  const float* __restrict Qt = b.Q;
+  float* __restrict loss = b.loss;
+  float* __restrict grad = b.grad;
+  const float scale = b.scale;
+  for (int i = 0; i < n; ++i) {
+    float e = e_in[i], el = el_in[i], x = z[i], P = Pt[i], Q = Qt[i];
+    Sides s = sides_of<false>(x, P, Q);
+    float inverse = 1 / (1 + e);
+    Pair<float> l = log1p_pair(e, el, inverse);
+    float less = l.hi + l.lo, more = s.a + less;
+    float right = inverse, wrong = e * inverse;
+    if (Tail) {
+      bool tail = s.a > Real<float>::rest_from;
+      float far = exp_tail(-s.a);
+      less = tail ? far : less;
+      wrong = tail ? far : wrong;
+      right = tail ? 1.0f : right;
+      more = tail ? s.a : more;
+    }
+    float big = s.big * (right * right), small = s.small * (wrong * wrong);
+    float cost = big * more;
+    cost = s.big == 0 ? 0.0f : cost;
+    loss[i] = cost + small * less;
+    if (Grad) {
+      float pull = 2 * wrong * more;
+      if (Tail) pull = wrong == 0 ? 0.0f : pull;
+      float g = big * (right + pull) - small * (wrong + 2 * right * less);
+      grad[i] = (s.up ? g : -g) * scale;
+    }
+  }
+}
+
+template <bool Unit, bool Grad>
+inline void fast_log(const FastBlock& b, int n) {
+  alignas(64) float e[fast_block], el[fast_block];
+  if (largest_magnitude(b.z, n) <= Real<float>::rest_from) {
+    exp_pass<false>(b.z, e, el, n);
+    log_pass<Unit, Grad>(b, e, el, n);
+  } else {
+    exp_pass<true>(b.z, e, el, n);
+    log_pass<Unit, Grad>(b, e, el, n);
+    tail_pass<Unit, Grad>(b, n);
+  }
+}
+
+template <bool Grad>
+inline void fast_focal2(const FastBlock& b, int n) {
+  alignas(64) float e[fast_block], el[fast_block];
+  if (largest_magnitude(b.z, n) <= Real<float>::rest_from) {
+    exp_pass<false>(b.z, e, el, n);
+    focal2_pass<false, Grad>(b, e, el, n);
+  } else {
+    exp_pass<true>(b.z, e, el, n);
+    focal2_pass<true, Grad>(b, e, el, n);
+  }
+}
+
+}  // namespace
+}  // namespace xent
