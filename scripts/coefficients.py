@@ -1,7 +1,7 @@
 """Find every polynomial and constant of the kernels, and write `src/kernels/coefficients.hpp`.
 
     python scripts/coefficients.py            derive all sets and write the header (about a minute)
-    python scripts/coefficients.py --check    recompute the errors of the sets in the header; exit 1 if one is not as stated
+    python scripts/coefficients.py --check    recompute the errors of the sets in the header; exit 1 unless as stated
 
 Method. A set is the polynomial p that minimises max |weight(x) (target(x) - p(x))| over its interval, found by Remez'
 exchange in 60-digit arithmetic. The weight turns an error of p into a relative error of the *result* (e^r, or log1p),
@@ -23,12 +23,12 @@ HEADER = Path(__file__).resolve().parent.parent / "src" / "kernels" / "coefficie
 LN2 = log(2)
 
 
-# ---- what is approximated ---------------------------------------------------------------------------------------------
+# ---- what is approximated ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Form:
-    """A function of the kernels: target(x) is the polynomial's ideal, weight(x) its share in the result's relative error."""
+    """A series of the kernels: target(x) is its ideal; weight(x) turns its error into the result's relative error."""
 
     formula: str
     target: object
@@ -78,7 +78,7 @@ SETS = [
 ]
 
 
-# ---- Remez' exchange --------------------------------------------------------------------------------------------------
+# ---- Remez' exchange -----------------------------------------------------------------------------
 
 
 class Grid:
@@ -163,7 +163,7 @@ def rounded(grid, degree, bits):
     return best
 
 
-# ---- constants --------------------------------------------------------------------------------------------------------
+# ---- constants -----------------------------------------------------------------------------------
 
 
 def constants():
@@ -173,21 +173,21 @@ def constants():
     hi = to_bits(LN2, 33)
     return [
         ("log2e_f32", F32, to_bits(1 / LN2, 24), "log2(e)"),
-        ("ln2_l1_f32", F32, l1, "9 bits of ln2: n*ln2_l1 and x - n*ln2_l1 are exact for x of about n*ln2, |n| <= 256"),
+        ("ln2_l1_f32", F32, l1, "9 bits of ln2: n*ln2_l1 and x - n*ln2_l1 are exact for x near n*ln2, |n| <= 256"),
         ("ln2_l2_f32", F32, l2, "16 bits of ln2 - ln2_l1: n*ln2_l2 is exact for |n| <= 256"),
         ("ln2_l3_f32", F32, to_bits(LN2 - l1 - l2, 24), "ln2 - ln2_l1 - ln2_l2"),
         ("ln2_l2_fma_f32", F32, to_bits(l1 - LN2, 24), "ln2_l1 - ln2 in full, where an FMA takes the product exactly"),
         ("ln2_f32", F32, to_bits(LN2, 24), "ln2"),
         ("ln2_tail_f32", F32, to_bits(LN2 - to_bits(LN2, 24), 24), "ln2 - ln2_f32"),
         ("log2e_f64", F64, to_bits(1 / LN2, 53), "log2(e)"),
-        ("ln2_hi_f64", F64, hi, "33 bits of ln2: n*ln2_hi and x - n*ln2_hi are exact for x of about n*ln2, |n| <= 2^20"),
+        ("ln2_hi_f64", F64, hi, "33 bits of ln2: n*ln2_hi and x - n*ln2_hi are exact for x near n*ln2, |n| <= 2^20"),
         ("ln2_lo_f64", F64, to_bits(LN2 - hi, 53), "ln2 - ln2_hi; n*ln2_lo errs by less than 2^-78 for |n| <= 1100"),
         ("ln2_f64", F64, to_bits(LN2, 53), "ln2"),
         ("ln2_tail_f64", F64, to_bits(LN2 - to_bits(LN2, 53), 53), "ln2 - ln2_f64"),
     ]
 
 
-# ---- the header -------------------------------------------------------------------------------------------------------
+# ---- the header ----------------------------------------------------------------------------------
 
 PREAMBLE = """\
 // Written by scripts/coefficients.py, which finds every number here again (and `--check` proves the stated errors).
@@ -230,7 +230,7 @@ def write():
     HEADER.write_text(PREAMBLE + "\n".join(parts) + CLOSING)
 
 
-# ---- the check --------------------------------------------------------------------------------------------------------
+# ---- the check -----------------------------------------------------------------------------------
 
 
 def parsed(text):

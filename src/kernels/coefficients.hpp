@@ -9,7 +9,7 @@ namespace coef {
 // log2(e)
 constexpr float log2e_f32 = 0x1.715476p+0f;
 
-// 9 bits of ln2: n*ln2_l1 and x - n*ln2_l1 are exact for x of about n*ln2, |n| <= 256
+// 9 bits of ln2: n*ln2_l1 and x - n*ln2_l1 are exact for x near n*ln2, |n| <= 256
 constexpr float ln2_l1_f32 = 0x1.63p-1f;
 
 // 16 bits of ln2 - ln2_l1: n*ln2_l2 is exact for |n| <= 256
@@ -30,7 +30,7 @@ constexpr float ln2_tail_f32 = -0x1.05c61p-29f;
 // log2(e)
 constexpr double log2e_f64 = 0x1.71547652b82fep+0;
 
-// 33 bits of ln2: n*ln2_hi and x - n*ln2_hi are exact for x of about n*ln2, |n| <= 2^20
+// 33 bits of ln2: n*ln2_hi and x - n*ln2_hi are exact for x near n*ln2, |n| <= 2^20
 constexpr double ln2_hi_f64 = 0x1.62e42ffp-1;
 
 // ln2 - ln2_hi; n*ln2_lo errs by less than 2^-78 for |n| <= 1100
