@@ -1,0 +1,186 @@
+// What rows of predictions cost, into exact registers. One block of rows at a time: widen to float64 (lanes hold rows),
+// judge (loss, entropy, varentropy of every row), then add. Each row's numbers depend on that row only.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "accumulator.hpp"
+#include "logarithm.hpp"
+
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define XENT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define XENT_CLONES
+#endif
+
+namespace xent::tally {
+
+inline constexpr double INF = std::numeric_limits<double>::infinity();
+inline constexpr double LARGEST = std::numeric_limits<double>::max();
+
+// Registers of a group (a class, a label, or all rows of a multi-label problem). Names as in evaluate/tally.py. l loss,
+// H entropy, V varentropy, w weight. Sums up to LAST_PLAIN exist without weights too, where w = 1 everywhere.
+enum Sum { WL, W2L2, W3L3, WH, W2V, WTOP, WCOMPAT, WLOGSUM, WH_INF, W2V_INF, PLAIN_SUMS,
+           W = PLAIN_SUMS, W2, W3, W2L, W3L, W3L2, W_INF, W2_INF, W_RIGHT, W_POSITIVE, W_CHANGED, WEIGHTED_SUMS };
+enum Count { ROWS, INFINITE, RIGHT, POSITIVE, CHANGED, OFF, COUNTS };
+enum Fault { FINE, NOT_A_NUMBER, NEGATIVE, ABOVE_ONE, ROW_SUM, WEIGHT, INFINITE_LOGITS };
+
+struct Options { double tolerance; bool renormalise; double least, most; bool clamp, clamp_normalised; };
+struct Verdict { int fault = FINE; int64_t row = -1, column = -1; double deviation = 0.0; };
+
+// One block of rows: x and nll are [classes][width], the rest [width].
+struct Block {
+    int64_t classes, width, rows = 0;
+    std::vector<double> x, nll, loss, entropy, variance, top, sum;
+    std::vector<int32_t> target, best;
+    explicit Block(int64_t k) : classes(k), width(std::clamp<int64_t>(16384 / k, 16, 256)) {
+        x.resize(k * width); nll.resize(k * width);
+        for (auto *v : {&loss, &entropy, &variance, &top, &sum}) v->resize(width);
+        target.resize(width); best.resize(width);
+    }
+};
+
+// One probability of "yes" a row. nll = -log p or -log(1-p); V = p(1-p)(log p - log(1-p))^2.
+XENT_CLONES inline void judge_binary_probs(int64_t n, const double *x, const int32_t *t, double *loss, double *entropy,
+                                           double *variance) {
+    for (int64_t r = 0; r < n; ++r) {
+        const double p = x[r], q = 1.0 - p;
+        const double yes = -natural_log(p), no = -natural_log1p(-p);
+        const double inner = (p > 0.0) & (q > 0.0) ? p * q * (yes - no) * (yes - no) : 0.0;
+        entropy[r] = (p > 0.0 ? p * yes : 0.0) + (q > 0.0 ? q * no : 0.0);
+        variance[r] = inner;
+        loss[r] = t[r] ? yes : no;
+    }
+}
+
+// One logit of "yes" a row: with a = |z|, e = exp(-a): nll of the likelier side log1p(e), of the other a + log1p(e).
+XENT_CLONES inline void judge_binary_logits(int64_t n, const double *x, const int32_t *t, double *loss, double *entropy,
+                                            double *variance) {
+    for (int64_t r = 0; r < n; ++r) {
+        const double z = x[r], a = z < 0.0 ? -z : z;
+        const double e = exponential(-a), near = natural_log1p(e), far = a + near;
+        const double p = 1.0 / (1.0 + e), q = e * p;
+        entropy[r] = p * near + (q > 0.0 ? q * far : 0.0);
+        variance[r] = q > 0.0 ? p * q * a * a : 0.0;
+        loss[r] = (z > 0.0) == (t[r] != 0) || z == 0.0 ? near : far;
+    }
+}
+
+// log p of every class, the entropy and the sum of the row, its first largest class, and what the others add up to.
+XENT_CLONES inline void spread_probs(int64_t n, int64_t k, int64_t width, const double *x, double *nll, double *entropy,
+                                     double *sum, double *most, double *others, int32_t *best) {
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) {
+            const double p = x[j * width + r], cost = -natural_log(p), old = most[r];
+            const bool ahead = p > old;
+            nll[j * width + r] = cost;
+            entropy[r] += p > 0.0 ? p * cost : 0.0;
+            sum[r] += p;
+            others[r] += j == 0 ? 0.0 : (ahead ? old : p);
+            most[r] = ahead ? p : old;
+            best[r] = ahead ? int32_t(j) : best[r];
+        }
+}
+
+// From logits: x becomes p. m = max; S = sum of exp(z-m) without the first largest; nll_j = (m - z_j) + log1p(S).
+XENT_CLONES inline void spread_logits(int64_t n, int64_t k, int64_t width, double *x, double *nll, double *entropy,
+                                      double *most, double *others, int32_t *best) {
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) {
+            const bool ahead = x[j * width + r] > most[r];
+            most[r] = ahead ? x[j * width + r] : most[r];
+            best[r] = ahead ? int32_t(j) : best[r];
+        }
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) {
+            const double below = most[r] - x[j * width + r], e = exponential(-below);
+            nll[j * width + r] = below;
+            x[j * width + r] = e;
+            others[r] += best[r] == j ? 0.0 : e;
+        }
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) {
+            const double cost = nll[j * width + r] + natural_log1p(others[r]);
+            const double p = x[j * width + r] / (1.0 + others[r]);
+            nll[j * width + r] = cost;
+            x[j * width + r] = p;
+            entropy[r] += p > 0.0 ? p * cost : 0.0;
+        }
+}
+
+XENT_CLONES inline void spread_variance(int64_t n, int64_t k, int64_t width, const double *x, const double *nll,
+                                        const double *entropy, double *variance) {
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) {
+            const double p = x[j * width + r], away = nll[j * width + r] - entropy[r];
+            variance[r] += p > 0.0 ? p * away * away : 0.0;
+        }
+}
+
+// All classes of a row. Top-1 part of the loss: right -log c; wrong -log(1-c), 1-c added up from the other classes.
+inline void judge_classes(Block &b, bool logits) {
+    std::vector<double> most(b.width, -INF), others(b.width, 0.0);
+    for (auto *v : {&b.entropy, &b.variance, &b.sum}) std::fill(v->begin(), v->end(), 0.0);
+    std::fill(b.best.begin(), b.best.end(), 0);
+    double *x = b.x.data(), *nll = b.nll.data(), *entropy = b.entropy.data();
+    if (logits) spread_logits(b.rows, b.classes, b.width, x, nll, entropy, most.data(), others.data(), b.best.data());
+    else spread_probs(b.rows, b.classes, b.width, x, nll, entropy, b.sum.data(), most.data(), others.data(), b.best.data());
+    spread_variance(b.rows, b.classes, b.width, x, nll, entropy, b.variance.data());
+    for (int64_t r = 0; r < b.rows; ++r) {
+        b.loss[r] = nll[b.target[r] * b.width + r];
+        const double wrong = logits ? natural_log1p(others[r]) - natural_log(others[r]) : -natural_log(others[r]);
+        b.top[r] = b.best[r] == b.target[r] ? b.loss[r] : std::min(wrong, b.loss[r]);
+    }
+}
+
+// The registers and counts of all groups, and how many additions each group has had since its last carry.
+struct Registers {
+    int64_t *sums, *counts; int64_t slots; bool weighted;
+    std::vector<uint16_t> since;
+    Registers(int64_t *s, int64_t *c, int64_t groups, int64_t slots_)
+        : sums(s), counts(c), slots(slots_), weighted(slots_ == WEIGHTED_SUMS), since(groups, 0) {}
+    ~Registers() { for (size_t g = 0; g < since.size(); ++g) if (since[g]) settle(int64_t(g)); }
+    void settle(int64_t g) {
+        for (int64_t s = 0; s < slots; ++s) carry(sums + (g * slots + s) * DIGITS);
+        since[g] = 0;
+    }
+    int64_t *open(int64_t g) {
+        if (++since[g] > ADDITIONS) { settle(g); since[g] = 1; }
+        return sums + g * slots * DIGITS;
+    }
+};
+
+struct Row { double loss, entropy, variance, weight, top, logsum; bool right, positive; };
+
+// Adds one row (or one cell of a multi-label row) to a group.
+inline void enter(Registers &to, int64_t g, const Row &row, const Options &o) {
+    int64_t *sums = to.open(g), *counts = to.counts + g * COUNTS;
+    const double l = row.loss, w = row.weight, w2 = w * w, l2 = l * l;
+    // A power beyond float64 (a loss above 1e102) is held at its largest number: the total stays exact, its error does not.
+    const auto put = [sums](int slot, double x) { add(sums + slot * DIGITS, x < LARGEST ? x : LARGEST); };
+    counts[ROWS] += 1; counts[RIGHT] += row.right; counts[POSITIVE] += row.positive;
+    const bool finite = l < INF, weighted = to.weighted;
+    put(finite ? WH : WH_INF, w * row.entropy);
+    put(finite ? W2V : W2V_INF, w2 * row.variance);
+    if (o.clamp) {
+        const double normal = o.clamp_normalised ? l + row.logsum : l, held = std::min(std::max(normal, o.least), o.most);
+        counts[CHANGED] += held != l;
+        put(WCOMPAT, w * held);
+        if (weighted && held != l) put(W_CHANGED, w);
+    }
+    if (o.renormalise) put(WLOGSUM, w * row.logsum);
+    if (weighted) {
+        if (row.right) put(W_RIGHT, w);
+        if (row.positive) put(W_POSITIVE, w);
+        put(finite ? W : W_INF, w); put(finite ? W2 : W2_INF, w2);
+    }
+    if (!finite) { counts[INFINITE] += 1; return; }
+    put(WL, w * l); put(W2L2, w2 * l2); put(W3L3, w2 * w * (l2 * l)); put(WTOP, w * row.top);
+    if (weighted) { put(W3, w2 * w); put(W2L, w2 * l); put(W3L, w2 * w * l); put(W3L2, w2 * w * l2); }
+}
+
+}  // namespace xent::tally
