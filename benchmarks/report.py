@@ -1,0 +1,148 @@
+"""How the measurements are written down: Markdown for benchmarks/RESULTS.md and for the block in README.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+PEERS = ["PyTorch eager", "torch.compile", "JAX", "scikit-learn", "SciPy"]
+
+
+@dataclass
+class Results:
+    """Everything one run measured; times in milliseconds, memory in bytes."""
+
+    rounds: int
+    missing: list[str]
+    rows: list[Any] = field(default_factory=list)
+    small: list[Any] = field(default_factory=list)
+    alone: dict[str, dict[str, float]] = field(default_factory=dict)  # setting -> case -> xent's time
+    peaks: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    imports: tuple[float, ...] = ()
+    machine: list[str] = field(default_factory=list)
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *lines])
+
+
+def three(x: float) -> str:
+    """Write three significant digits without an exponent."""
+    return f"{x:.0f}" if x >= 99.95 else f"{x:.1f}" if x >= 9.995 else f"{x:.2f}" if x >= 0.1 else f"{x:.3f}"
+
+
+def _verdict(found: float, least: float | None, unit: str) -> str:
+    shown = f"{found:.0%}" if unit == "%" else f"{three(found)}×"
+    if least is None:
+        return shown
+    want = f"{least:.0%}" if unit == "%" else f"{least:g}×"
+    return f"{shown} (≥ {want}: {'met' if found >= least else '**short**'})"
+
+
+def _peer(row: Any, name: str, missing: list[str]) -> str:
+    if name in missing:
+        return "not installed"
+    if name not in row.milliseconds:
+        return "–"
+    if "xent" not in row.milliseconds:
+        return f"{three(row.milliseconds[name])} ms"
+    return _verdict(row.milliseconds[name] / row.milliseconds["xent"], row.case.expected.get(name), "×")
+
+
+def main_table(results: Results) -> str:
+    """Return the table of ratios: how many times longer each peer takes in the same run."""
+    lines = []
+    for row in results.rows:
+        ours = row.milliseconds.get("xent")
+        share = row.of_copy
+        lines.append(
+            [row.case.name, "not installed" if ours is None else f"{three(ours)} ms"]
+            + [_peer(row, name, results.missing) for name in PEERS]
+            + ["–" if share is None or row.case.kind == "log_loss" else _verdict(share, row.case.bandwidth, "%")]
+        )
+    text = table(["forward + gradient, float32", "xent", *PEERS, "of copy bandwidth"], lines)
+    return f"{text}\n\n" + "  \n".join(results.machine) + f"  \nMedians of {results.rounds} interleaved rounds."
+
+
+def full(results: Results) -> str:
+    """Return the whole page."""
+    parts = ["# Side by side", _HOW, main_table(results), "## Times, ms: median (fastest to slowest)", _times(results)]
+    parts += ["## Calls of 64 elements, value and gradient, µs", _small(results)]
+    if results.alone:
+        parts += ["## Threads, company and instruction sets, ms", _ALONE, _alone(results)]
+    parts += ["## Peak memory of one call beyond inputs and gradient, MB", _peaks(results)]
+    if results.imports:
+        numpy, xent = results.imports
+        text = f"`import numpy` {numpy:.0f} ms, `import xent` {xent:.0f} ms (NumPy included): "
+        parts += [
+            "## Import",
+            text + f"{xent - numpy:.0f} ms on top (≤ 60 ms: {'met' if xent - numpy <= 60 else '**short**'}).",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+_HOW = (
+    "Written by `make bench`. Loss and gradient in float32; a cell says how many times longer that library takes for the "
+    "same work in the same process, round by round. PyTorch, JAX and scikit-learn use two threads, SciPy has one. "
+    "The copy is a two-thread `out = x + y` over the same arrays (softmax: `out = x`); the last column is the bytes a "
+    "row must move at least (12 an element; with sample weights 16; softmax 8), per second, against the copy's."
+)
+
+
+_ALONE = (
+    "The first columns are fresh processes with NumPy and xent only (or PyTorch imported before xent); the last two are "
+    "the measuring process, before any peer was imported and after all were."
+)
+
+
+def _times(results: Results) -> str:
+    names = ["xent", "copy", *PEERS]
+
+    def cell(row: Any, name: str) -> str:
+        if name not in row.milliseconds:
+            return "not installed" if name in results.missing else "–"
+        low, high = row.spread[name]
+        return f"{three(row.milliseconds[name])} ({three(low)}–{three(high)})"
+
+    return table(["work", *names], [[row.case.name, *(cell(row, name) for name in names)] for row in results.rows])
+
+
+def _small(results: Results) -> str:
+    names = ["xent", *PEERS]
+
+    def cell(row: Any, name: str) -> str:
+        if name not in row.milliseconds:
+            return "not installed" if name in results.missing else "–"
+        found = row.milliseconds[name] * 1e3
+        verdict = f" (≤ 10: {'met' if found <= 10 else '**short**'})" if name == "xent" else ""
+        return f"{three(found)}{verdict}"
+
+    return table(["work", *names], [[row.case.name, *(cell(row, name) for name in names)] for row in results.small])
+
+
+def _alone(results: Results) -> str:
+    after = {row.case.name: row.milliseconds["xent"] for row in results.rows}
+    columns = results.alone | {"here, after all peers": after}
+    cases = list(results.alone["1 thread"])
+    lines = [[case, *(three(found[case]) if case in found else "–" for found in columns.values())] for case in cases]
+    return table(["xent alone", *columns], lines)
+
+
+def _peaks(results: Results) -> str:
+    names = [name for name in ["xent", *PEERS] if name != "torch.compile"]
+
+    def cell(found: dict[str, int | None], name: str) -> str:
+        size = found.get(name)
+        return ("not installed" if name in results.missing else "–") if size is None else f"{size / 1e6:.1f}"
+
+    return table(["work", *names], [[case, *(cell(found, n) for n in names)] for case, found in results.peaks.items()])
+
+
+def replaced(text: str, block: str) -> str:
+    """Return the text with what stands between the bench marks replaced."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"the file must hold `{BEGIN}` and then `{END}`, once each, around the table.")
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n{block}\n{END}{rest.split(END)[1]}"
