@@ -166,11 +166,11 @@ def peaks(names: list[str], quick: bool) -> dict[str, dict[str, int | None]]:
 def run(quick: bool, rounds: int, names: list[str]) -> report.Results:
     """Measure everything; what needs xent is left out while it cannot be imported."""
     results = report.Results(rounds=rounds, missing=[name for name in peers.NEEDS if not installed(name)])
-    ours = "xent" in names
+    ours, company = "xent" in names, machine.Company()
     if ours:
         settings: dict[str, dict[str, str]] = {"1 thread": {"OMP_NUM_THREADS": "1"}, "2 threads": {}}
         settings["2 threads, PyTorch imported first"] = {"BENCH_FIRST": "torch"}
-        settings |= {f"level {level}": {"XENT_ISA": level} for level in machine.levels()}
+        settings |= {f"level {level}": {"XENT_ISA": level} for level in machine.levels() if not quick}
         if not installed("PyTorch eager"):
             del settings["2 threads, PyTorch imported first"]
         results.alone = {name: alone(quick, rounds, **setting) for name, setting in settings.items()}
@@ -180,11 +180,11 @@ def run(quick: bool, rounds: int, names: list[str]) -> report.Results:
         results.rows.append(measure(case, names, rounds, quick))
         print(f"{case.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     results.small = small_calls(names, quick)
-    results.peaks = peaks(names, quick)
+    results.peaks = peaks([name for name in names if name == "xent" or not quick], quick)
     if ours:
-        pairs = [(machine.import_milliseconds("numpy"), machine.import_milliseconds("xent")) for _ in range(7)]
+        pairs = [(machine.import_milliseconds("numpy"), machine.import_milliseconds("xent")) for _ in range(rounds)]
         results.imports = tuple(statistics.median(column) for column in zip(*pairs, strict=True))
-    results.machine = machine.describe()
+    results.machine, results.company = machine.describe(), company.share()
     return results
 
 

@@ -1,7 +1,7 @@
 """What is measured: the rows of the table, their arrays, and what each is expected to reach.
 
-Sizes: 2^24 elements are 64 MB an array, far beyond any cache, so the sigmoid rows measure memory and arithmetic
-together. 1048576 x 10 is a digit or gesture model's epoch in one call, 65536 x 128 a mid-sized label set, 8192 x 4096 and
+Sizes: 2^24 elements are 64 MB an array, beyond any cache, so the sigmoid rows measure memory and arithmetic together.
+1048576 x 10 is an epoch of a digit classifier in one call, 65536 x 128 a mid-sized label set, 8192 x 4096 and
 256 x 131072 are a small and a large vocabulary. Logits are N(0, 3), the spread of a trained classifier's.
 """
 

@@ -97,6 +97,26 @@ def import_milliseconds(name: str) -> float:
     )
 
 
+class Company:
+    """How much of the processor other programs took since this object was made: a busy machine is no place to measure."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.busy, self.own = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
+        own = os.times()
+        ticks = os.sysconf("SC_CLK_TCK")
+        return (user + nice + system + irq + softirq) / ticks, sum(own[:4])
+
+    def share(self) -> float:
+        busy, own = self._now()
+        elapsed = (time.perf_counter() - self.start) * (os.cpu_count() or 1)
+        return max(busy - self.busy - (own - self.own), 0.0) / elapsed
+
+
 def describe() -> list[str]:
     """Return what a reader needs to know to compare: processor, threads, versions."""
     model = platform.processor() or platform.machine()

@@ -21,6 +21,7 @@ class Results:
     peaks: dict[str, dict[str, int | None]] = field(default_factory=dict)
     imports: tuple[float, ...] = ()
     machine: list[str] = field(default_factory=list)
+    company: float = 0.0  # share of the processor time that other programs took during the run
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
@@ -63,7 +64,11 @@ def main_table(results: Results) -> str:
             + ["–" if share is None or row.case.kind == "log_loss" else _verdict(share, row.case.bandwidth, "%")]
         )
     text = table(["forward + gradient, float32", "xent", *PEERS, "of copy bandwidth"], lines)
-    return f"{text}\n\n" + "  \n".join(results.machine) + f"  \nMedians of {results.rounds} interleaved rounds."
+    notes = [
+        *results.machine,
+        f"Medians of {results.rounds} interleaved rounds; {results.company:.0%} of the processor",
+    ]
+    return f"{text}\n\n" + "  \n".join(notes) + " time went to other programs."
 
 
 def full(results: Results) -> str:
@@ -84,16 +89,16 @@ def full(results: Results) -> str:
 
 
 _HOW = (
-    "Written by `make bench`. Loss and gradient in float32; a cell says how many times longer that library takes for the "
-    "same work in the same process, round by round. PyTorch, JAX and scikit-learn use two threads, SciPy has one. "
+    "Written by `make bench`. Loss and gradient in float32; a cell says how many times longer that library takes for "
+    "the same work in the same process, round by round. PyTorch, JAX and scikit-learn use two threads, SciPy has one. "
     "The copy is a two-thread `out = x + y` over the same arrays (softmax: `out = x`); the last column is the bytes a "
     "row must move at least (12 an element; with sample weights 16; softmax 8), per second, against the copy's."
 )
 
 
 _ALONE = (
-    "The first columns are fresh processes with NumPy and xent only (or PyTorch imported before xent); the last two are "
-    "the measuring process, before any peer was imported and after all were."
+    "Fresh processes with NumPy and xent only (or with PyTorch imported before xent); then the measuring process, "
+    "before any peer was imported and after all were."
 )
 
 
