@@ -11,9 +11,11 @@ from pathlib import Path
 
 import mpmath
 import numpy as np
+import pytest
 
 NUMERICS = Path(__file__).resolve().parent.parent / "docs" / "numerics.md"
 EXTENDED = np.longdouble if np.finfo(np.longdouble).eps < 2.0**-60 else None
+needs_extended = pytest.mark.skipif(EXTENDED is None, reason="long double is no wider than double on this machine")
 
 
 # ---- distances -----------------------------------------------------------------------------------
@@ -40,6 +42,14 @@ def ulps(got, truth):
     return np.where(same, 0, np.where(np.isfinite(got_wide) & np.isfinite(target), distance, np.inf))
 
 
+def check(got, truth, limit, *where):
+    """No distance above the limit; says what came, where, and from what."""
+    distance = ulps(got, truth)
+    at = np.unravel_index(int(distance.argmax()), distance.shape)
+    found = f"{got[at]!r} for {truth[at]!r}, inputs {[each[at[: each.ndim]] for each in where]}"
+    assert distance[at] <= limit, f"{distance[at]:.3f} ulp > {limit} at {at}: {found}"
+
+
 # ---- the sigmoid family --------------------------------------------------------------------------
 
 
@@ -53,6 +63,26 @@ def sigmoid_hard(z):
         0: (np.maximum(z, 0) + log, np.where(up, upper, lower)),
         1: (np.maximum(-z, 0) + log, -np.where(up, lower, upper)),
     }
+
+
+def sigmoid_soft(z, t):
+    """(losses, slopes, the larger of the slope's two terms) for targets in [0, 1], in extended precision.
+
+    Near its zero the slope is a difference: 1 - 2t is exact there, so that expm1 keeps the digits of small logits; what
+    still loses 30 bits or more goes through mpmath where the inputs are float32.
+    """
+    single, both = z.dtype == np.float32, (z, t)
+    z, t = z.astype(EXTENDED), t.astype(EXTENDED)
+    a, up = np.abs(z), z >= 0
+    e, less = np.exp(-a), -np.expm1(-a)
+    against, along = np.where(up, 1 - t, t), np.where(up, t, 1 - t)  # the side the logit speaks against comes first
+    flip, small = np.where(up, 1, -1), a < 1
+    first, second = np.where(small, flip * (1 - 2 * t), against), np.where(small, along * less, -along * e)
+    slope = flip * (first + second) / (1 + e)
+    for row in np.flatnonzero(single & (np.abs(first + second) < 2.0**-30 * np.abs(first))):
+        exact = sigmoid_soft_mp(both[0][row], both[1][row])[1]
+        slope[row] = EXTENDED(float(exact)) + EXTENDED(float(exact - float(exact)))
+    return a * against + np.log1p(e), slope, np.maximum(against, along * e) / (1 + e)
 
 
 def sigmoid_soft_mp(z, t, digits=60):
