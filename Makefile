@@ -1,0 +1,42 @@
+# make demo   create the environment, install xent, score real predictions
+# make test   create the environment, lint, type-check and pass the tests
+# make bench  measure against PyTorch, torch.compile, JAX, scikit-learn and SciPy; writes the table of the README
+# make exhaustive  every float32 logit, both targets, against a float64 oracle (minutes)
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(shell find src -name '*.py' -o -name '*.hpp' -o -name '*.cpp') CMakeLists.txt pyproject.toml
+
+.PHONY: demo test lint bench exhaustive slow clean
+
+demo: $(VENV)/.demo
+	$(BIN)/xent demo
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py
+
+exhaustive: $(VENV)/.test
+	$(BIN)/python scripts/exhaustive.py
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per extra; a changed source installs again.
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(BIN)/python $(SOURCES)
+	$(PIP) install --quiet ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build
