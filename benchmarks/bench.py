@@ -163,10 +163,10 @@ def peaks(names: list[str], quick: bool) -> dict[str, dict[str, int | None]]:
     return found
 
 
-def run(quick: bool, rounds: int, names: list[str]) -> report.Results:
-    """Measure everything; what needs xent is left out while it cannot be imported."""
+def run(quick: bool, rounds: int, names: list[str], only: str) -> report.Results:
+    """Measure everything, or only the rows whose name contains ``only``; without xent its peers alone."""
     results = report.Results(rounds=rounds, missing=[name for name in peers.NEEDS if not installed(name)])
-    ours, company = "xent" in names, machine.Company()
+    ours, company = "xent" in names and not only, machine.Company()
     if ours:
         settings: dict[str, dict[str, str]] = {"1 thread": {"OMP_NUM_THREADS": "1"}, "2 threads": {}}
         settings["2 threads, PyTorch imported first"] = {"BENCH_FIRST": "torch"}
@@ -175,12 +175,12 @@ def run(quick: bool, rounds: int, names: list[str]) -> report.Results:
             del settings["2 threads, PyTorch imported first"]
         results.alone = {name: alone(quick, rounds, **setting) for name, setting in settings.items()}
         results.alone["here, before PyTorch"] = before(quick, rounds)
-    for case in CASES:
+    for case in (case for case in CASES if only in case.name):
         start = time.perf_counter()
         results.rows.append(measure(case, names, rounds, quick))
         print(f"{case.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     results.small = small_calls(names, quick)
-    results.peaks = peaks([name for name in names if name == "xent" or not quick], quick)
+    results.peaks = {} if only else peaks([name for name in names if name == "xent" or not quick], quick)
     if ours:
         pairs = [(machine.import_milliseconds("numpy"), machine.import_milliseconds("xent")) for _ in range(rounds)]
         results.imports = tuple(statistics.median(column) for column in zip(*pairs, strict=True))
@@ -194,12 +194,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=0, help="timed turns each (9; with --quick 3)")
     parser.add_argument("--results", type=Path, help="where the full table goes (benchmarks/RESULTS.md)")
     parser.add_argument("--readme", type=Path, help="the file whose bench block is replaced (README.md)")
+    parser.add_argument("--only", default="", help="only the rows whose name contains this; no files")
     options = parser.parse_args(arguments)
     names = [name for name in peers.NEEDS if installed(name) and not (options.quick and name == "torch.compile")]
-    results = run(options.quick, options.rounds or (3 if options.quick else 9), names)
+    results = run(options.quick, options.rounds or (3 if options.quick else 9), names, options.only)
     full = report.full(results)
     print(full)
-    if not options.quick:
+    if not (options.quick or options.only):
         options.results = options.results or ROOT / "benchmarks" / "RESULTS.md"
         options.readme = options.readme or ROOT / "README.md"
     if options.results:

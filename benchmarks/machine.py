@@ -98,7 +98,7 @@ def import_milliseconds(name: str) -> float:
 
 
 class Company:
-    """How much of the processor other programs took since this object was made: a busy machine is no place to measure."""
+    """What other programs took of the processor meanwhile: a busy machine is no place to measure (Linux only)."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
@@ -106,6 +106,8 @@ class Company:
 
     @staticmethod
     def _now() -> tuple[float, float]:
+        if not Path("/proc/stat").exists():
+            return 0.0, 0.0
         user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
         own = os.times()
         ticks = os.sysconf("SC_CLK_TCK")
