@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 	$(BIN)/xent demo
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" tests --pyargs xent
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ exhaustive: $(VENV)/.test
 	$(BIN)/python scripts/exhaustive.py
 
 slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow tests
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

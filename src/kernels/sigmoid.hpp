@@ -47,9 +47,9 @@ struct Range {
 struct Table {
   Scratch memory;
   i64 length, labels;
-  bool unit, wide;
+  bool unit, wide, positive = true;
   explicit Table(const SigmoidJob& job)
-      : memory(10 * (job.table_len == 1 ? 1 : job.labels + sigmoid_chunk) * i64(sizeof(double))),
+      : memory(8 * (job.table_len == 1 ? 1 : job.labels + sigmoid_chunk) * i64(sizeof(double))),
         length(job.table_len == 1 ? 1 : job.labels + sigmoid_chunk), labels(job.labels), unit(job.table_len == 1), wide(job.table_len > 1) {
     for (int r = 0; r < 6; ++r) {
       const double* source = job.table + r * job.table_len;
@@ -57,10 +57,13 @@ struct Table {
     }
     static const double plain[6] = {0, 1, 1, 0, 1, 1};
     for (int r = 0; r < 6; ++r) unit = unit && job.table[r * job.table_len] == plain[r];
-    for (int r = 0; r < 4; ++r)  // rows 6..9: weights of hard targets, class weight and scale folded in
-      for (i64 i = 0; i < length; ++i) row(6 + r)[i] = row(r)[i] * row(r & 1 ? 5 : 4)[i] * job.scale;
+    for (int r = 0; r < 4; ++r)  // weights of hard targets, class weight and scale folded in
+      for (i64 i = 0; i < length; ++i) hard(r)[i] = float(row(r)[i] * row(r & 1 ? 5 : 4)[i] * job.scale);
+    for (i64 i = 0; i < length; ++i)
+      positive = positive && hard(0)[i] + hard(2)[i] > 0 && hard(1)[i] + hard(3)[i] > 0;
   }
-  double* row(int r) const { return memory.at<double>() + r * length; }
+  double* row(int r) const { return memory.at<double>() + r * length; }                        // P0 P1 Q0 Q1 W0 W1
+  float* hard(int r) const { return memory.at<float>(6 * length * i64(sizeof(double))) + r * length; }  // P0 P1 Q0 Q1
 };
 
 // Targets and weights of one block, after masks; counts what the block holds.
@@ -158,20 +161,19 @@ struct FastBuffers {
   alignas(64) float z[fast_block], t[fast_block], P[fast_block], Q[fast_block], loss[fast_block], grad[fast_block];
 };
 
-inline void fast_weights(const Table& table, i64 phase, int n, const double* __restrict t, const double* __restrict w, FastBuffers& f) {
-  i64 step = table.wide ? 1 : 0, at = table.wide ? phase : 0;
-  const double *P0 = table.row(6) + at, *P1 = table.row(7) + at, *Q0 = table.row(8) + at, *Q1 = table.row(9) + at;
-  if (step == 0) {
-    double p0 = *P0, p1 = *P1, q0 = *Q0, q1 = *Q1;
-    for (int i = 0; i < n; ++i) {
-      f.P[i] = float(w[i] * (t[i] == 1 ? p1 : p0));
-      f.Q[i] = float(w[i] * (t[i] == 1 ? q1 : q0));
-    }
-  } else {
-    for (int i = 0; i < n; ++i) {
-      f.P[i] = float(w[i] * (t[i] == 1 ? P1[i] : P0[i]));
-      f.Q[i] = float(w[i] * (t[i] == 1 ? Q1[i] : Q0[i]));
-    }
+template <bool Wide>
+inline void fast_weights(const Table& table, i64 phase, int n, const float* __restrict t, const float* __restrict w, FastBuffers& f) {
+  const float *__restrict P0 = table.hard(0) + phase, *__restrict P1 = table.hard(1) + phase;
+  const float *__restrict Q0 = table.hard(2) + phase, *__restrict Q1 = table.hard(3) + phase;
+  for (int i = 0; i < n; ++i) {
+    int k = Wide ? i : 0;
+    f.P[i] = t[i] == 1 ? P1[k] : P0[k];
+    f.Q[i] = t[i] == 1 ? Q1[k] : Q0[k];
+  }
+  if (!w) return;
+  for (int i = 0; i < n; ++i) {
+    f.P[i] *= w[i];
+    f.Q[i] *= w[i];
   }
 }
 
@@ -183,6 +185,11 @@ inline void dispatch_fast(const SigmoidJob& job, const FastBlock& block, int n) 
   } else {
     if (block.grad) fast_log<Unit, true>(block, n); else fast_log<Unit, false>(block, n);
   }
+}
+
+// Asks for the next block while this one computes: its passes are too long for the processor to look past them.
+XENT_INLINE void prefetch(const float* p, int n) {
+  for (int i = 0; i < n; i += 16) __builtin_prefetch(p + i);
 }
 
 inline bool all_hard(const float* __restrict t, int n) {
@@ -198,16 +205,27 @@ inline bool all_hard(const float* __restrict t, int n) {
 struct SigmoidPlan {
   const SigmoidJob& job;
   Table table;
-  bool fast, unit, plain_targets;
-  bool direct_grad, direct_loss;
+  bool fast;   // float32 arithmetic where targets are hard
+  bool unit;   // P = t, Q = 1 - t, weight 1
+  bool quick;  // targets and weights read as float32, no masks
+  bool zeros;  // some weight may be 0
+  bool direct_z, direct_t, direct_grad, direct_loss;
   explicit SigmoidPlan(const SigmoidJob& j) : job(j), table(j) {
     bool law = j.law.kind == law_log || (j.law.kind == law_focal && j.law.a == 2 && j.law.b == 2);
+    bool masked = j.where || j.ignore.count;
     fast = j.z.type != Type::f64 && law && !j.pipe.on && !j.hess;
-    bool masked = j.w || j.where || j.ignore.count;
-    unit = table.unit && !masked && j.law.kind == law_log && (j.scale == 1 || !j.loss);
-    plain_targets = !masked && j.t && Range<float>::direct(j.t, j.rows, j.labels);
+    unit = table.unit && !masked && !j.w && j.law.kind == law_log && (j.scale == 1 || !j.loss);
+    quick = fast && !masked && j.t && j.t.type != Type::f64;
+    zeros = masked || j.w || !table.positive;
+    direct_z = Range<float>::direct(j.z, j.rows, j.labels);
+    direct_t = Range<float>::direct(j.t, j.rows, j.labels);
     direct_grad = j.grad && Range<float>::direct(j.grad, j.rows, j.labels);
     direct_loss = j.loss && Range<float>::direct(j.loss, j.rows, j.labels);
+  }
+  void weights(i64 first, int n, const float* t, const float* w, FastBuffers& f) const {
+    if (unit) return;
+    if (table.wide) fast_weights<true>(table, first % job.labels, n, t, w, f);
+    else fast_weights<false>(table, 0, n, t, w, f);
   }
 };
 
@@ -247,34 +265,27 @@ inline double run_mixed(const SigmoidPlan& plan, i64 first, int n, const Loaded&
   return tree_sum(sums, n);
 }
 
-inline double run_block(const SigmoidPlan& plan, i64 first, int n, i64* bad) {
+// Fast blocks whose targets turn out hard; false: the block needs load_targets.
+inline bool load_quick(const SigmoidPlan& plan, i64 first, int n, FastBuffers& f, const float** t) {
   const SigmoidJob& job = plan.job;
-  FastBuffers f;
-  const float* t = nullptr;
-  bool hard = false;
-  if (plan.fast && plan.unit && plan.plain_targets) {
-    t = reinterpret_cast<const float*>(job.t.data) + first;
-    hard = all_hard(t, n);
-  }
-  const float* z = plan.fast ? Range<float>::get(job.z, job.rows, job.labels, first, n, f.z) : nullptr;
-  if (!hard) {
-    Loaded in;
-    load_targets(job, first, n, in);
-    if (in.bad >= 0) return note_bad(bad, in.bad), 0.0;
-    if (!plan.fast) return run_soft(plan, first, n, in);
-    for (int i = 0; i < n; ++i) f.t[i] = in.t[i] == 1 ? 1.0f : 0.0f;
-    t = f.t;
-    if (!plan.unit) fast_weights(plan.table, first % job.labels, n, in.t, in.w, f);
-    if (in.soft) {
-      if (z != f.z) __builtin_memcpy(f.z, z, sizeof(float) * n);
-      return run_mixed(plan, first, n, in, f);
-    }
-  }
+  if (!plan.quick) return false;
+  *t = Range<float>::get(job.t, job.rows, job.labels, first, n, f.t);
+  if (plan.direct_t) prefetch(*t + fast_block, n);
+  if (plan.direct_z) prefetch(reinterpret_cast<const float*>(job.z.data) + first + fast_block, n);
+  if (!all_hard(*t, n)) return false;
+  alignas(64) float buffer[fast_block];
+  const float* w = job.w ? Range<float>::get(job.w, job.rows, job.labels, first, n, buffer) : nullptr;
+  plan.weights(first, n, *t, w, f);
+  return true;
+}
+
+inline double run_fast(const SigmoidPlan& plan, i64 first, int n, const float* z, const float* t, FastBuffers& f) {
+  const SigmoidJob& job = plan.job;
   float* loss = plan.direct_loss ? reinterpret_cast<float*>(job.loss.data) + first : f.loss;
   float* grad = plan.direct_grad ? reinterpret_cast<float*>(job.grad.data) + first : job.grad ? f.grad : nullptr;
   FastBlock block{z, t, f.P, f.Q, loss, grad, plan.unit ? float(job.scale) : 1.0f};
   if (plan.unit) dispatch_fast<true>(job, block, n); else dispatch_fast<false>(job, block, n);
-  if (!plan.unit) {  // weight 0: exactly 0, whatever the logit holds
+  if (!plan.unit && plan.zeros) {  // weight 0: exactly 0, whatever the logit holds
     for (int i = 0; i < n; ++i) loss[i] = f.P[i] == 0 && f.Q[i] == 0 ? 0.0f : loss[i];
     if (grad) for (int i = 0; i < n; ++i) grad[i] = f.P[i] == 0 && f.Q[i] == 0 ? 0.0f : grad[i];
   }
@@ -282,6 +293,25 @@ inline double run_block(const SigmoidPlan& plan, i64 first, int n, i64* bad) {
   if (job.grad && !plan.direct_grad) Range<float>::put(grad, job.grad, job.labels, first, n);
   double sum = sum_floats(loss, n);
   return plan.unit ? sum * job.scale : sum;
+}
+
+inline double run_block(const SigmoidPlan& plan, i64 first, int n, i64* bad) {
+  const SigmoidJob& job = plan.job;
+  FastBuffers f;
+  const float* t = f.t;
+  bool quick = load_quick(plan, first, n, f, &t);
+  const float* z = plan.fast ? Range<float>::get(job.z, job.rows, job.labels, first, n, f.z) : nullptr;
+  if (quick) return run_fast(plan, first, n, z, t, f);
+  Loaded in;
+  load_targets(job, first, n, in);
+  if (in.bad >= 0) return note_bad(bad, in.bad), 0.0;
+  if (!plan.fast) return run_soft(plan, first, n, in);
+  alignas(64) float w[fast_block];
+  for (int i = 0; i < n; ++i) f.t[i] = in.t[i] == 1 ? 1.0f : 0.0f, w[i] = float(in.w[i]);
+  plan.weights(first, n, f.t, w, f);
+  if (!in.soft) return run_fast(plan, first, n, z, f.t, f);
+  if (z != f.z) __builtin_memcpy(f.z, z, sizeof(float) * n);
+  return run_mixed(plan, first, n, in, f);
 }
 
 Result sigmoid(const SigmoidJob& job) {
