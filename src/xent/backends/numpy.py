@@ -1,0 +1,112 @@
+"""NumPy arrays and what becomes one (lists, numbers, anything with `__array__`) on the way into the kernels."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from xent import _kernels
+
+Array = Any
+
+FLOATS = frozenset(np.dtype(c) for c in "efd")
+HARD = frozenset(np.dtype(c) for c in "?bBhHiIlLqQ")
+TARGETS = FLOATS | HARD
+max_threads = _kernels.max_threads
+
+
+def is_bfloat16(dtype: np.dtype) -> bool:
+    """Whether this is ml_dtypes' bfloat16, which cannot be here unless ml_dtypes is loaded."""
+    ml_dtypes = sys.modules.get("ml_dtypes")
+    return ml_dtypes is not None and dtype == ml_dtypes.bfloat16
+
+
+def plain(name: str, x: Any) -> Array:
+    """A base-class array in the machine's byte order, aligned; a copy only where it is not that already."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"`{name}` must be an array without a mask; got a masked array. Pass `where=~x.mask` and `x.data`."
+        )
+    try:
+        a = np.asarray(x)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"`{name}` must be an array; {error}.") from None
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
+    return a if a.flags.aligned else a.copy()
+
+
+def floating(name: str, x: Any) -> Array:
+    """Logits: float16, bfloat16, float32 or float64; Python numbers and lists become float64."""
+    made = isinstance(x, (list, tuple, float, int))
+    a = plain(name, x)
+    if made and a.dtype.kind in "biuf":
+        a = a.astype(np.float64)
+    if a.dtype not in FLOATS and not is_bfloat16(a.dtype):
+        raise TypeError(
+            f"`{name}` must hold floating-point numbers (float16, bfloat16, float32, float64); got {a.dtype}. "
+            f"Convert with `{name}.astype(np.float32)` if that is what they mean."
+        )
+    return a
+
+
+def targets(name: str, x: Any) -> Array:
+    """Targets of any real dtype; what the kernels do not read becomes the next wider float."""
+    a = plain(name, x)
+    if is_bfloat16(a.dtype):
+        return a.astype(np.float32)
+    if a.dtype in TARGETS:
+        return a
+    if a.dtype.kind == "f":
+        return a.astype(np.float64)
+    raise TypeError(f"`{name}` must hold bool, integer or floating-point numbers; got {a.dtype}.")
+
+
+def weights(name: str, x: Any) -> Array:
+    """Finite weights >= 0 in float32 or float64."""
+    a = targets(name, x)
+    if a.dtype.char not in "fd":
+        a = a.astype(np.float64)
+    if a.size and not (a.min() >= 0 and a.max() < np.inf):
+        at = tuple(int(i) for i in np.argwhere(~((a >= 0) & (a < np.inf)))[0])
+        where = f" at index {at[0] if len(at) == 1 else at}" if at else ""
+        raise ValueError(f"`{name}` must be finite and >= 0; got {a[at]}{where}.")
+    return a
+
+
+def mask(name: str, x: Any) -> Array:
+    """A boolean mask."""
+    a = plain(name, x)
+    if a.dtype != np.bool_:
+        raise TypeError(f"`{name}` must be boolean; got {a.dtype}. Write the condition out, as in `{name}=x > 0`.")
+    return a
+
+
+def table(name: str, x: Any) -> Array:
+    """Numbers per class in float64."""
+    a = plain(name, x)
+    if a.dtype.kind not in "biuf" and not is_bfloat16(a.dtype):
+        raise TypeError(f"`{name}` must hold numbers; got {a.dtype}.")
+    return a.astype(np.float64)
+
+
+def bits(a: Array) -> Array:
+    """What the kernels read: bfloat16 travels as its 16 bits."""
+    return a if a.dtype in FLOATS else a.view(np.uint16)
+
+
+def buffer(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: tuple[Array, ...]) -> Array:
+    """The caller's `out` if it can take the result."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"`{name}` must be a NumPy array; got {type(out).__name__}.")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(
+            f"`{name}` must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}."
+        )
+    if not out.flags.writeable:
+        raise ValueError(f"`{name}` must be writable; got a read-only array.")
+    if any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs):
+        raise ValueError(f"`{name}` must not share memory with the inputs; got an array that overlaps one of them.")
+    return out

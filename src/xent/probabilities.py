@@ -1,0 +1,283 @@
+"""Log loss of probabilities: never clipped, never renormalised; p = 0 on the truth is +inf, and is said so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xent import backends
+from xent.objective import (
+    DENOMINATORS,
+    EMPTIES,
+    REDUCTIONS,
+    at_least_zero,
+    choice,
+    denominator_of,
+    ignored_of,
+    per_class,
+)
+from xent.rows import checked, labels
+from xent.tables import show
+
+Array = Any
+
+
+def sum_tolerance(dtype: Any, classes: int) -> float:
+    """How far a row of `classes` rounded probabilities may sum from 1: 2 eps sqrt(K), at least 1e-6.
+
+    Rounding errors of K terms add up like a random walk; 2 is slack for what normalised them. 1e-6 accepts float32
+    softmax outputs that were stored as float64.
+    """
+    dtype = np.dtype(dtype)
+    eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else 2.0**-7  # bfloat16
+    return max(1e-6, 2.0 * eps * math.sqrt(max(classes, 1)))
+
+
+def _at(index: Any, noun: str = "row") -> str:
+    index = tuple(int(i) for i in index)
+    return f" at {noun} {show(index)}" if index else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLoss:
+    """Log loss of probabilities as a frozen record of numbers; the options are those of `log_loss`.
+
+    Call it for the loss, or `value_and_grad(probs, targets)` for (value, gradient with respect to the probabilities), with
+    the probabilities taken as free: -t/p + (1 - t)/(1 - p), or -t_k/p_k. `sample_weight`, `where` and `class_weight` may
+    travel with the call.
+
+    >>> value, gradient = LogLoss().value_and_grad([0.9, 0.3], [1, 0])
+    >>> print(f"{value:.4f}", gradient.round(4))
+    0.2310 [-0.5556  0.7143]
+    """
+
+    multilabel: bool | None = None
+    axis: int = -1
+    class_weight: Any = None
+    ignore_index: Any = None
+    reduction: str = "mean"
+    denominator: str | float = "weight"
+    empty: str = "zero"
+
+    def __post_init__(self) -> None:
+        if self.multilabel not in (None, True, False):
+            raise TypeError(f"`multilabel` must be None, True or False; got {self.multilabel!r}.")
+        if self.class_weight is not None:
+            weight = per_class("class_weight", self.class_weight, "finite and >= 0", at_least_zero, nested=True)
+            object.__setattr__(self, "class_weight", weight)
+        object.__setattr__(self, "ignore_index", ignored_of(self.ignore_index))
+        object.__setattr__(self, "denominator", denominator_of(self.denominator, DENOMINATORS))
+        choice("reduction", self.reduction, REDUCTIONS)
+        choice("empty", self.empty, EMPTIES)
+
+    def __call__(self, probs: Any, targets: Any, *, sample_weight: Any = None, where: Any = None,
+                 class_weight: Any = None) -> Any:  # fmt: skip
+        """The loss in nats; with `reduction="none"` one per row or element."""
+        return self._run(probs, targets, sample_weight, where, class_weight, False)[0]
+
+    def value_and_grad(self, probs: Any, targets: Any, *, sample_weight: Any = None, where: Any = None,
+                       class_weight: Any = None) -> tuple[Any, Array]:  # fmt: skip
+        """(value, gradient with respect to the probabilities), the gradient in their shape and dtype."""
+        return self._run(probs, targets, sample_weight, where, class_weight, True)
+
+    def _run(self, probs: Any, targets: Any, sample_weight: Any, where: Any, class_weight: Any, wanted: bool) -> tuple:
+        if class_weight is not None and self.class_weight is not None:
+            raise ValueError("`class_weight` is given twice: in the loss and again at the call; leave one of them out.")
+        p, t = backends.of(probs).floating("probs", probs), labels(targets)
+        if self._elementwise(p, t):
+            shape, terms = p.shape, _binary
+        else:
+            p = np.moveaxis(p, self.axis, -1)
+            t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
+            shape, terms = p.shape[:-1], _categorical
+        keep = np.ones(shape, bool)
+        if where is not None:
+            mask = backends.of(where).mask("where", where)
+            checked("where", mask, shape, "one entry per loss")
+            keep &= mask
+        keep &= ~_ignored(t, shape, self.ignore_index)
+        s = np.ones(shape)
+        if sample_weight is not None:
+            s = backends.of(sample_weight).weights("sample_weight", sample_weight)
+            checked("sample_weight", s, shape, "one entry per loss")
+        s = np.where(keep, s, 0.0)
+        cw = self.class_weight
+        if class_weight is not None:
+            cw = backends.of(class_weight).table("class_weight", class_weight)
+        losses, weight, positives, gradient = terms(p, t, s, keep, cw, wanted, self.ignore_index)
+        value, scale = self._reduce(losses, weight, positives, terms is _binary)
+        out = np.float64 if p.dtype == np.float64 else np.float32
+        value = value.astype(p.dtype) if self.reduction == "none" else out(value)
+        if not wanted:
+            return value, None
+        gradient = np.where((weight > 0).reshape(weight.shape + (1,) * (p.ndim - weight.ndim)), gradient * scale, 0.0)
+        gradient = gradient if terms is _binary else np.moveaxis(gradient, -1, self.axis)
+        return value, np.ascontiguousarray(gradient.astype(p.dtype)).reshape(np.shape(gradient))
+
+    def _elementwise(self, p: Array, t: Array) -> bool:
+        """Whether every probability is its own Bernoulli forecast."""
+        if p.shape == t.shape:
+            if p.ndim < 2 or self.multilabel is not None:
+                return bool(self.multilabel) or (self.multilabel is None and p.ndim < 2)
+            raise ValueError(
+                f"`probs` and `targets` both have shape {p.shape}, which can be read in two ways: multilabel=True, every "
+                "entry a forecast of its own, or multilabel=False, every row a distribution over classes. Say which."
+            )
+        rows = np.delete(np.array(p.shape, int), self.axis) if -p.ndim <= self.axis < p.ndim else None
+        if rows is None or t.shape != tuple(rows):
+            raise ValueError(
+                f"`targets` must have the shape of `probs`, {p.shape}, or hold one class id per row; got shape {t.shape}."
+            )
+        if self.multilabel:
+            raise ValueError(
+                f"`multilabel`=True needs targets in the shape of `probs`, {p.shape}; got shape {t.shape}."
+            )
+        if t.dtype.kind == "f" and t.size:
+            raise TypeError(f"`targets` of shape {t.shape} are class ids and must be integers; got {t.dtype}.")
+        return False
+
+    def _reduce(self, losses: Array, weight: Array, positives: float, binary: bool) -> tuple[Any, float]:
+        if self.denominator == "positives" and not binary:
+            raise ValueError(
+                "`denominator`='positives' counts positive labels, which only binary and multi-label rows have."
+            )
+        if self.reduction != "mean":
+            return (losses if self.reduction == "none" else math.fsum(losses.reshape(-1))), 1.0
+        count = np.count_nonzero(weight > 0)
+        if count == 0:
+            if self.empty == "raise":
+                raise ValueError(
+                    f"nothing is left to average: none of {losses.size} losses counts. `empty`='zero' or 'nan' makes "
+                    "that a value."
+                )
+            return (0.0 if self.empty == "zero" else math.nan), 0.0
+        by = self.denominator
+        if isinstance(by, str):
+            by = {"weight": math.fsum(weight.reshape(-1)), "count": count, "elements": weight.size,
+                  "positives": max(1.0, positives)}[by]  # fmt: skip
+        return math.fsum(losses.reshape(-1)) / by, 1.0 / by
+
+
+def _ignored(t: Array, shape: tuple[int, ...], ignore_index: Any) -> Array:
+    """Entries or ids that equal an ignored value; dense rows of nothing else, or its one-hot rows."""
+    hit = np.zeros(shape, bool)
+    for i in () if ignore_index is None else np.atleast_1d(ignore_index):
+        if t.shape == shape:
+            hit |= t == i
+        else:
+            hit |= (t == i).all(-1) | (t == (np.arange(t.shape[-1]) == i)).all(-1) & (t.sum(-1) == 1)
+    return hit
+
+
+def _complain(name: str, rule: str, values: Array, wrong: Array, rows: int) -> None:
+    """ValueError for the first entry that is wrong."""
+    if wrong.any():
+        at = np.argwhere(wrong)[0]
+        raise ValueError(f"`{name}` must {rule}; got {values[tuple(at)]}{_at(at[:rows])}.")
+
+
+def _check(p: Array, t: Array, keep: Array, shape: tuple[int, ...]) -> None:
+    """Probabilities and soft targets of the rows that count lie in [0, 1]."""
+    on = keep if p.ndim == len(shape) else keep[..., None]
+    hint = " and are not logits (for those: `sigmoid_cross_entropy`, `softmax_cross_entropy`)"
+    _complain("probs", "lie in [0, 1]" + hint, p, on & ~((p >= 0) & (p <= 1)), len(shape))
+    if t.shape == p.shape:
+        _complain("targets", "lie in [0, 1]", t, on & ~((t >= 0) & (t <= 1)), len(shape))
+
+
+def _binary(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, _: Any) -> tuple:
+    """-t log p - (1 - t) log(1 - p), element by element."""
+    _check(p, t, keep, p.shape)
+    p, t = np.where(keep, p, 0.5).astype(np.float64), np.where(keep, t, 0.0).astype(np.float64)
+    pair = np.asarray(1.0 if cw is None else cw, np.float64)
+    if pair.ndim and (pair.shape[-1] != 2 if p.ndim < 2 else pair.shape not in ((p.shape[-1],), (p.shape[-1], 2))):
+        raise ValueError(
+            f"`class_weight` must be a number, (w0, w1), or per label (L,) or (L, 2); got shape {pair.shape}."
+        )
+    w0, w1 = (pair[..., 0], pair[..., 1]) if pair.ndim == 2 or (pair.ndim and p.ndim < 2) else (pair, pair)
+    weight = s * ((1.0 - t) * w0 + t * w1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        losses = np.where(t > 0, -t * np.log(p), 0.0) + np.where(t < 1, (t - 1.0) * np.log1p(-p), 0.0)
+        losses = np.where(weight > 0, weight * losses, 0.0) + 0.0
+        if wanted:
+            slope = np.where(t < 1, (1.0 - t) / (1.0 - p), 0.0) - np.where(t > 0, t / p, 0.0)
+    return losses, weight, float(t[weight > 0].sum()), weight * slope if wanted else None
+
+
+def _categorical(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, ignore_index: Any) -> tuple:
+    """-sum_k t_k log p_k, row by row; rows sum to 1."""
+    classes, shape = p.shape[-1], p.shape[:-1]
+    _check(p, t, keep, shape)
+    total, slack = p.sum(-1, dtype=np.float64), sum_tolerance(p.dtype, classes)
+    rule = f"sum to 1 within {slack:.1g} over the classes (never renormalised here)"
+    _complain("probs", rule, total, keep & ~(abs(total - 1.0) <= slack), len(shape))
+    cw = np.broadcast_to(_classes(cw, classes), (classes,))
+    if t.ndim == len(shape):
+        also = "" if ignore_index is None else f" or `ignore_index`={ignore_index}"
+        _complain(
+            "targets", f"hold class ids in [0, {classes}){also}", t, keep & ((t < 0) | (t >= classes)), len(shape)
+        )
+        ids = np.where(keep, t, 0).astype(np.int64)[..., None]
+        told, share, cost = np.take_along_axis(p, ids, -1).astype(np.float64), 1.0, cw[ids]
+    else:
+        told, share, cost = p.astype(np.float64), np.where(keep[..., None], t, 0.0).astype(np.float64), cw
+    factor = share * cost * s[..., None]
+    weight = factor.sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        losses = np.where(factor > 0, -factor * np.log(told), 0.0).sum(-1)
+        losses = np.where(weight > 0, losses, 0.0) + 0.0
+        slope = np.where(factor > 0, -factor / told, 0.0) if wanted else None
+    if wanted and t.ndim == len(shape):
+        gradient = np.zeros(p.shape)
+        np.put_along_axis(gradient, ids, slope, -1)
+        slope = gradient
+    return losses, weight, math.nan, slope
+
+
+def _classes(cw: Any, classes: int) -> Array:
+    weights = np.asarray(1.0 if cw is None else cw, np.float64)
+    if weights.shape not in ((), (classes,)):
+        raise ValueError(f"`class_weight` must be a number or have shape ({classes},); got shape {weights.shape}.")
+    return weights
+
+
+def log_loss(
+    probs: Any, targets: Any, *, multilabel: bool | None = None, axis: int = -1, sample_weight: Any = None,
+    class_weight: Any = None, ignore_index: Any = None, where: Any = None, reduction: str = "mean",
+    denominator: str | float = "weight", empty: str = "zero",
+) -> Any:  # fmt: skip
+    """Log loss of forecast probabilities, exactly as they are: -sum_k t_k log p_k, or -t log p - (1 - t) log(1 - p).
+
+    Never clipped, never renormalised: p = 0 on the truth costs +inf.
+
+    Args:
+        probs: float16, bfloat16, float32 or float64 in [0, 1]. `[N]`: probability of class 1. `[N, K]` (classes along
+            `axis`): rows sum to 1, within 2 eps sqrt(K) and at least 1e-6.
+        targets: `[N]` with probs `[N]`: binary, or soft in [0, 1]. Class ids `[N]` with probs `[N, K]`. `[N, K]` with
+            `[N, K]` needs `multilabel`.
+        multilabel: True: every entry is a Bernoulli forecast; False: every row is a distribution and targets are dense.
+        sample_weight, where: one entry per loss. class_weight: as in `sigmoid_cross_entropy`, `softmax_cross_entropy`.
+        ignore_index, reduction, denominator, empty: as in `softmax_cross_entropy`.
+
+    Returns:
+        The loss in nats: float32 for probs up to float32, float64 for float64.
+
+    Raises:
+        ValueError: probabilities outside [0, 1] or NaN, a row that does not sum to 1 (it is named), class ids out of range,
+            shapes that can be read in two ways.
+
+    Also called binary or categorical cross-entropy (of probabilities), negative log-likelihood, logarithmic score (Good
+    1952). From logits use `sigmoid_cross_entropy` or `softmax_cross_entropy`: they keep digits that p has lost. The gradient:
+    `LogLoss().value_and_grad`.
+
+    >>> print(f"{log_loss([0.9, 0.3], [1, 0]):.4f}")
+    0.2310
+    >>> print(f"{log_loss([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]], [1, 0, 0, 1]):.5f}")
+    0.21616
+    """
+    loss = LogLoss(multilabel=multilabel, axis=axis, ignore_index=ignore_index, reduction=reduction, denominator=denominator,
+                   empty=empty)  # fmt: skip
+    return loss(probs, targets, sample_weight=sample_weight, where=where, class_weight=class_weight)
