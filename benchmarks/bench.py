@@ -165,7 +165,7 @@ def peaks(names: list[str], quick: bool) -> dict[str, dict[str, int | None]]:
 
 def run(quick: bool, rounds: int, names: list[str], only: str) -> report.Results:
     """Measure everything, or only the rows whose name contains ``only``; without xent its peers alone."""
-    results = report.Results(rounds=rounds, missing=[name for name in peers.NEEDS if not installed(name)])
+    results = report.Results(rounds=rounds, missing=[name for name in peers.NEEDS if not installed(name)], quick=quick)
     ours, company = "xent" in names and not only, machine.Company()
     if ours:
         settings: dict[str, dict[str, str]] = {"1 thread": {"OMP_NUM_THREADS": "1"}, "2 threads": {}}

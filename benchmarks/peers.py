@@ -132,7 +132,8 @@ def sklearn_loss(case: Case, arrays: Arrays) -> Call | None:
     if case.kind not in ("sigmoid", "softmax"):
         return None
     loss = HalfBinomialLoss() if case.kind == "sigmoid" else HalfMultinomialLoss(n_classes=z.shape[1])
-    each, gradient, labels = np.zeros(len(z), np.float32), np.zeros_like(z), t.astype(np.float32)
+    each, gradient = np.full(len(z), 0.0, np.float32), np.zeros_like(z)  # touched, not just promised by the system
+    labels = t.astype(np.float32)
 
     def call() -> tuple[Any, Any]:
         loss.loss_gradient(labels, z, loss_out=each, gradient_out=gradient, n_threads=2)
