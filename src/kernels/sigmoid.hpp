@@ -69,7 +69,7 @@ struct Table {
 // Targets and weights of one block, after masks; counts what the block holds.
 struct Loaded {
   alignas(64) double t[fast_block], w[fast_block];
-  bool weighted = false, soft = false;
+  bool soft = false, hard = false;
   i64 bad = -1;
 };
 
@@ -77,7 +77,6 @@ inline void load_targets(const SigmoidJob& job, i64 first, int n, Loaded& out) {
   if (job.t) Range<double>::segments(job.t, job.labels, first, n, [&](int at, const char* p, i64 stride, i64 run) {
       load(out.t + at, p, job.t.type, stride, run); });
   else for (int i = 0; i < n; ++i) out.t[i] = 0;
-  out.weighted = job.w || job.where || job.ignore.count;
   if (job.w) Range<double>::segments(job.w, job.labels, first, n, [&](int at, const char* p, i64 stride, i64 run) {
       load(out.w + at, p, job.w.type, stride, run); });
   else for (int i = 0; i < n; ++i) out.w[i] = 1;
@@ -91,14 +90,17 @@ inline void load_targets(const SigmoidJob& job, i64 first, int n, Loaded& out) {
     double value = job.ignore.values[c];
     for (int i = 0; i < n; ++i) out.w[i] = out.t[i] == value ? 0.0 : out.w[i];
   }
-  int soft = 0, bad = 0;
+  int soft = 0, hard = 0, bad = 0;
   for (int i = 0; i < n; ++i) {
     out.t[i] = out.w[i] == 0 && !(out.t[i] >= 0 && out.t[i] <= 1) ? 0.0 : out.t[i];  // unseen
     double t = out.t[i];
-    soft |= int(t != 0) & int(t != 1);
+    int sharp = int(t == 0) | int(t == 1);
+    hard |= sharp;
+    soft |= 1 - sharp;
     bad |= int(!(t >= 0)) | int(t > 1);
   }
   out.soft = soft != 0;
+  out.hard = hard != 0;
   for (int i = 0; bad && i < n; ++i)
     if (!(out.t[i] >= 0 && out.t[i] <= 1)) { out.bad = first + i; break; }
 }
@@ -133,7 +135,7 @@ inline double run_general(const SigmoidJob& job, const Table& table, i64 first, 
     pipe_pass(b, bias, job.pipe.softcap, job.pipe.temperature, n);
   }
   general_weights(table, job.scale, first % job.labels, n, t, w, b);
-  general_kernel(b, job.law, job.pipe.on, n);
+  general_kernel(b, job.law, job.pipe.on, job.z.type != Type::f64, n);
   double sum[8] = {0};
   for (int i = 0; i < n; ++i) sum[i & 7] += b.loss[i];
   put_double(b.loss, job.loss, job, first, n);
@@ -305,7 +307,7 @@ inline double run_block(const SigmoidPlan& plan, i64 first, int n, i64* bad) {
   Loaded in;
   load_targets(job, first, n, in);
   if (in.bad >= 0) return note_bad(bad, in.bad), 0.0;
-  if (!plan.fast) return run_soft(plan, first, n, in);
+  if (!plan.fast || !in.hard) return run_soft(plan, first, n, in);
   alignas(64) float w[fast_block];
   for (int i = 0; i < n; ++i) f.t[i] = in.t[i] == 1 ? 1.0f : 0.0f, w[i] = float(in.w[i]);
   plan.weights(first, n, f.t, w, f);

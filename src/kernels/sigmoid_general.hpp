@@ -65,58 +65,81 @@ inline void general_exp(GeneralBlock& b, int n) {
   }
 }
 
+// log1p(e) for results that are rounded to float32: 2^-41 relative, no low parts.
+XENT_INLINE double log1p_lite(double e) {
+  bool upper = e > 0.5;
+  double f = upper ? (e - 1) * 0.5 : e, f2 = f * f;
+  double tail = mad(f2 * f, polynomial(coef::log1p_g12_f64, f), -0.5 * f2);
+  return (upper ? coef::ln2_f64 : 0.0) + (f + tail);
+}
+
 // softplus(-z), softplus(z), sigma(z), sigma(-z), each with full relative accuracy.
 struct Bernoulli {
   double nll_pos, nll_neg, p_pos, p_neg;
 };
 
+template <bool Tail>
 XENT_INLINE Bernoulli bernoulli(double z, double e, double e_lo) {
   bool up = z >= 0;
   double a = magnitude(z), inverse = 1 / (1 + e);
   Pair<double> l = log1p_pair(e, e_lo, inverse);
-  bool tail = a > Real<double>::rest_from;
-  double far = exp_tail(-a);
-  double less = tail ? far : l.hi + l.lo, more = tail ? a : a + (l.hi + l.lo);
-  double right = tail ? 1.0 : divide_by_one_plus(1.0, 0.0, e, e_lo, inverse);
-  double wrong = tail ? far : divide_by_one_plus(e, e_lo, e, e_lo, inverse);
-  if (z != z) less = more = right = wrong = z;
+  double less = l.hi + l.lo, more = a + less;
+  double right = divide_by_one_plus(1.0, 0.0, e, e_lo, inverse), wrong = divide_by_one_plus(e, e_lo, e, e_lo, inverse);
+  if (Tail) {
+    bool tail = a > Real<double>::rest_from;
+    double far = exp_tail(-a);
+    less = tail ? far : less;
+    more = tail ? a : more;
+    right = tail ? 1.0 : right;
+    wrong = tail ? far : wrong;
+  }
   return {up ? less : more, up ? more : less, up ? right : wrong, up ? wrong : right};
 }
 
+// Single: the results are rounded to float32, plain double arithmetic is exact enough (2^-29 where the gradient cancels).
+template <bool Single, bool Tail>
 inline void general_log(GeneralBlock& b, int n) {
   for (int i = 0; i < n; ++i) {
     double z = b.z[i], e = b.e[i], el = b.e_lo[i], P = b.P[i], Q = b.Q[i], Pl = b.P_lo[i], Ql = b.Q_lo[i];
     bool up = z >= 0;
     double big = up ? Q : P, small = up ? P : Q, total = big + small;
-    double big_lo = up ? Ql : Pl, small_lo = up ? Pl : Ql;
-    double a = magnitude(z), inverse = 1 / (1 + e);
-    Pair<double> l = log1p_pair(e, el, inverse);
-    bool tail = a > Real<double>::rest_from;
-    double near_a = tail ? 0.0 : a;  // keeps infinities out of the error-free steps
-    Pair<double> far = two_prod(big, near_a), near = two_prod(total, l.hi);
-    Pair<double> sum = two_sum(far.hi, near.hi);
-    double loss = sum.hi + (sum.lo + mad(total, l.lo, near.lo + mad(big_lo, near_a, far.lo)));
-    Pair<double> prod = two_prod(small, e);
-    Pair<double> diff = two_sum(big, -prod.hi);
-    double nu_lo = diff.lo - prod.lo + big_lo - mad(small, el, small_lo * e);
-    double g = divide_by_one_plus(diff.hi, nu_lo, e, el, inverse);
-    double rest = exp_tail(-a);
-    double lost = big == 0 ? 0.0 : big * a;  // 0 * inf = 0
-    double h = total * (tail ? rest : e * inverse * inverse);
-    loss = tail ? lost + total * rest : loss;
-    g = tail ? big - total * rest : g;
+    double a = magnitude(z), inverse = 1 / (1 + e), loss, g;
+    if (Single) {
+      loss = mad(big, a, total * log1p_lite(e));
+      g = mad(-small, e, big) * inverse;
+    } else {
+      double big_lo = up ? Ql : Pl, small_lo = up ? Pl : Ql;
+      Pair<double> l = log1p_pair(e, el, inverse);
+      double near_a = Tail && a > Real<double>::rest_from ? 0.0 : a;  // keeps infinities out of the error-free steps
+      Pair<double> far = two_prod(big, near_a), near = two_prod(total, l.hi);
+      Pair<double> sum = two_sum(far.hi, near.hi);
+      loss = sum.hi + (sum.lo + mad(total, l.lo, near.lo + mad(big_lo, near_a, far.lo)));
+      Pair<double> prod = two_prod(small, e);
+      Pair<double> diff = two_sum(big, -prod.hi);
+      double nu_lo = diff.lo - prod.lo + big_lo - mad(small, el, small_lo * e);
+      g = divide_by_one_plus(diff.hi, nu_lo, e, el, inverse);
+    }
+    double h = total * e * inverse * inverse;
+    if (Tail) {
+      bool tail = a > Real<double>::rest_from;
+      double rest = exp_tail(-a);
+      double lost = big == 0 ? 0.0 : big * a;  // 0 * inf = 0
+      h = tail ? total * rest : h;
+      loss = tail ? lost + total * rest : loss;
+      g = tail ? big - total * rest : g;
+    }
     b.loss[i] = loss;
     b.slope[i] = up ? g : -g;
-    b.curve[i] = z != z ? z : h;
+    b.curve[i] = h;
   }
 }
 
-template <int Kind>
+template <int Kind, bool Tail>
 inline void general_law(GeneralBlock& b, const Law& law, int n) {
   const double a_pos = law.a, a_neg = Kind == law_focal ? law.b : law.a;
   for (int i = 0; i < n; ++i) {
     double P = b.P[i], Q = b.Q[i];
-    Bernoulli y = bernoulli(b.z[i], b.e[i], b.e_lo[i]);
+    Bernoulli y = bernoulli<Tail>(b.z[i], b.e[i], b.e_lo[i]);
     Price pos = price<Kind>(a_pos, y.nll_pos, y.p_pos, y.p_neg, y.nll_neg);
     Price neg = price<Kind>(a_neg, y.nll_neg, y.p_neg, y.p_pos, y.nll_pos);
     double pq = y.p_pos * y.p_neg;
@@ -127,15 +150,28 @@ inline void general_law(GeneralBlock& b, const Law& law, int n) {
   }
 }
 
-// Loss, slope and curvature of the block with respect to the caller's logits.
-inline void general_kernel(GeneralBlock& b, const Law& law, bool piped, int n) {
-  general_exp(b, n);
+template <bool Tail>
+inline void general_price(GeneralBlock& b, const Law& law, bool single, int n) {
   switch (law.kind) {
-    case law_focal: general_law<law_focal>(b, law, n); break;
-    case law_poly: general_law<law_poly>(b, law, n); break;
-    case law_generalised: general_law<law_generalised>(b, law, n); break;
-    default: general_log(b, n);
+    case law_focal: return general_law<law_focal, Tail>(b, law, n);
+    case law_poly: return general_law<law_poly, Tail>(b, law, n);
+    case law_generalised: return general_law<law_generalised, Tail>(b, law, n);
+    default: return single ? general_log<true, Tail>(b, n) : general_log<false, Tail>(b, n);
   }
+}
+
+// NaN says no: it flows through either branch.
+inline bool general_tail(const double* __restrict z, int n) {
+  int beyond = 0;
+  for (int i = 0; i < n; ++i) beyond |= int(magnitude(z[i]) > Real<double>::rest_from);
+  return beyond != 0;
+}
+
+// Loss, slope and curvature of the block with respect to the caller's logits.
+inline void general_kernel(GeneralBlock& b, const Law& law, bool piped, bool single, int n) {
+  general_exp(b, n);
+  if (general_tail(b.z, n)) general_price<true>(b, law, single, n);
+  else general_price<false>(b, law, single, n);
   if (piped) {
     for (int i = 0; i < n; ++i) {
       b.curve[i] = b.curve[i] * (b.d1[i] * b.d1[i]) + b.slope[i] * b.d2[i];
