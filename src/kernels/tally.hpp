@@ -25,7 +25,7 @@ inline constexpr double LARGEST = std::numeric_limits<double>::max();
 // Registers of a group (a class, a label, or all rows of a multi-label problem). Names as in evaluate/tally.py. l loss,
 // H entropy, V varentropy, w weight. Sums up to LAST_PLAIN exist without weights too, where w = 1 everywhere.
 enum Sum { WL, W2L2, W3L3, WH, W2V, WTOP, WCOMPAT, WLOGSUM, WH_INF, W2V_INF, PLAIN_SUMS,
-           W = PLAIN_SUMS, W2, W3, W2L, W3L, W3L2, W_INF, W2_INF, W_RIGHT, W_POSITIVE, W_CHANGED, WEIGHTED_SUMS };
+           W = PLAIN_SUMS, W2, W3, W2L, W3L, W3L2, W_INF, W2_INF, W_RIGHT, W_POSITIVE, WEIGHTED_SUMS };
 enum Count { ROWS, INFINITE, RIGHT, POSITIVE, CHANGED, OFF, COUNTS };
 enum Fault { FINE, NOT_A_NUMBER, NEGATIVE, ABOVE_ONE, ROW_SUM, WEIGHT, INFINITE_LOGITS };
 
@@ -170,7 +170,6 @@ inline void enter(Registers &to, int64_t g, const Row &row, const Options &o) {
         const double normal = o.clamp_normalised ? l + row.logsum : l, held = std::min(std::max(normal, o.least), o.most);
         counts[CHANGED] += held != l;
         put(WCOMPAT, w * held);
-        if (weighted && held != l) put(W_CHANGED, w);
     }
     if (o.renormalise) put(WLOGSUM, w * row.logsum);
     if (weighted) {

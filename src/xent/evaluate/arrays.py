@@ -1,0 +1,149 @@
+"""NumPy arrays as a `Source`: from memory, from .npy (mapped) and from .npz (stored members mapped, others unpacked)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .faults import BadInput
+from .mapped import EVERY, Mapped
+from .sources import Batch, Column, Source
+
+
+def from_arrays(arrays: dict[str, Any]) -> Source:
+    """A source over arrays of equal length in memory."""
+    return source("", {name: as_array(name, a) for name, a in arrays.items()}, lambda: None)
+
+
+def as_array(name: str, given: Any) -> np.ndarray:
+    """Lists and anything NumPy can view; ragged or of objects other than text is an error."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise BadInput(f"`{name}` must be an array of one or two dimensions: {error}") from error
+    if array.dtype == object and all(isinstance(v, str) for v in array.flat):
+        array = array.astype(str)
+    return array
+
+
+def source(name: str, arrays: dict[str, np.ndarray], release: Callable[[], None]) -> Source:
+    """Columns of one length; `release` is called now and then between batches."""
+    columns = {key: column(key, a, name) for key, a in arrays.items()}
+
+    def read(names: Sequence[str], size: int) -> Iterator[Batch]:
+        chosen = {n: arrays[n] for n in names}
+        lengths = {n: len(a) for n, a in chosen.items()}
+        if len(set(lengths.values())) > 1:
+            said = ", ".join(f"`{n}` {k}" for n, k in lengths.items())
+            raise BadInput(f"{name + ': ' if name else ''}arrays must have the same number of rows; got {said}.")
+        bytes_a_row = sum(a[:1].nbytes for a in chosen.values())
+        used = 0
+        for start in range(0, next(iter(lengths.values()), 0), size):
+            yield {n: a[start : start + size] for n, a in chosen.items()}
+            used += size * bytes_a_row
+            if used > EVERY:
+                release()
+                used = 0
+
+    rows = {len(a) for a in arrays.values() if a.ndim}
+    return Source(name, columns, rows.pop() if len(rows) == 1 else None, read)
+
+
+def column(name: str, array: np.ndarray, where: str) -> Column:
+    """The column that an array makes: [n] one number a row, [n, k] a list of k."""
+    kinds = {"f": "float", "i": "int", "u": "int", "b": "bool", "U": "text", "T": "text"}
+    kind = "float" if array.dtype.name == "bfloat16" else kinds.get(array.dtype.kind, "other")
+    if array.ndim == 2:
+        return Column(name, "list" if kind in ("float", "int", "bool") else "other", array.dtype.name, array.shape[1])
+    return Column(name, kind if array.ndim == 1 else "other", array.dtype.name)
+
+
+def open_npy(path: Path) -> Source:
+    """A plain array is the column `predictions` or `labels`, by its kind; a structured one has its fields."""
+    mapped = Mapped(path)
+    array = _parse(mapped.view, 0, len(mapped.view), str(path))
+    if array.dtype.names:
+        return source(str(path), {n: array[n] for n in array.dtype.names}, mapped.release_pages)
+    name = "predictions" if array.dtype.kind == "f" else "labels"
+    return source(str(path), {name: array}, mapped.release_pages)
+
+
+def open_npz(path: Path) -> Source:
+    mapped = Mapped(path)
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.filename.endswith(".npy"):
+                    continue
+                if info.compress_type == zipfile.ZIP_STORED:
+                    start = _member(mapped.view, info)
+                    arrays[info.filename[:-4]] = _parse(mapped.view, start, start + info.file_size, str(path))
+                else:
+                    with archive.open(info) as member:
+                        arrays[info.filename[:-4]] = np.lib.format.read_array(member, allow_pickle=False)
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path}: cannot be read to its end: {error}. Is the file truncated or damaged?") from error
+    return source(str(path), arrays, mapped.release_pages)
+
+
+def _member(view: memoryview, info: zipfile.ZipInfo) -> int:
+    """Where a stored member's bytes begin: 30 bytes of local header, then a name and an extra field (APPNOTE 4.3.7)."""
+    head = info.header_offset
+    name, extra = (int.from_bytes(view[head + i : head + i + 2], "little") for i in (26, 28))
+    return head + 30 + name + extra
+
+
+class _Bytes:
+    """The little of a file that NumPy's header reader needs, over a memoryview."""
+
+    def __init__(self, view: memoryview) -> None:
+        self.view, self.at = view, 0
+
+    def read(self, n: int) -> bytes:
+        piece = bytes(self.view[self.at : self.at + n])
+        self.at += len(piece)
+        return piece
+
+
+def _parse(view: memoryview, start: int, end: int, path: str) -> np.ndarray:
+    """The array of a .npy in a map, without copying it."""
+    try:
+        file = _Bytes(view[start:end])
+        version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = reader(file)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise BadInput(f"{path}: not a readable .npy array: {error}") from error
+    if dtype.hasobject:
+        raise BadInput(f"{path}: holds Python objects (pickled), which are never loaded; save numbers or text.")
+    size = int(np.prod(shape)) * dtype.itemsize
+    if file.at + size > end - start:
+        raise BadInput(f"{path}: truncated: {size} bytes of data declared, {end - start - file.at} there.")
+    data = np.frombuffer(view[start + file.at : start + file.at + size], dtype)
+    return data.reshape(shape, order="F" if fortran else "C")
+
+
+def joined(paths: dict[str, Path]) -> Source:
+    """One source over several .npy files, each a column."""
+    maps: list[Mapped] = []
+    arrays: dict[str, np.ndarray] = {}
+    for name, path in paths.items():
+        if not path.is_file():
+            raise BadInput(f"{path}: no such file.")
+        if not path.stat().st_size:
+            raise BadInput(f"{path}: the file is empty (0 bytes).")
+        maps.append(Mapped(path))
+        arrays[name] = _parse(maps[-1].view, 0, len(maps[-1].view), str(path))
+
+    def release() -> None:
+        for mapped in maps:
+            mapped.release_pages()
+
+    return source(str(paths.get("probs") or paths["logits"]), arrays, release)

@@ -1,0 +1,165 @@
+"""Parquet, CSV, Arrow IPC and JSON lines, each as a `Source` that streams.
+
+Memory stays flat because nothing is read ahead: Parquet by pages, CSV and JSON by blocks, IPC by mapping the file and
+giving its pages back as they are used up.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .arrow import columns, pyarrow
+from .faults import BadInput
+from .mapped import Mapped
+from .sources import Batch, Column, Source
+
+BLOCK = 1 << 22  # bytes of text parsed at a time; large enough to hide per-block work, small against 400 MB
+
+
+def slices(batch: Any, names: Sequence[str], size: int) -> Iterator[Batch]:
+    """A record batch in pieces of at most `size` rows."""
+    for start in range(0, batch.num_rows, size):
+        piece = batch.slice(start, size)
+        yield {name: piece.column(name) for name in names}
+
+
+def guarded(path: Path, read: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
+    """`read`, with whatever Arrow finds wrong inside the file said as an error of that file."""
+    pa = pyarrow()
+    try:
+        yield from read()
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: BaseException) -> BadInput:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return BadInput(f"{path}: cannot be read to its end: {said[:300]}. Is the file truncated, damaged or of another format?")
+
+
+def open_parquet(path: Path) -> Source:
+    pa = pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
+
+    def read(names: Sequence[str], size: int) -> Iterator[Batch]:
+        def batches() -> Iterator[Batch]:
+            with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+                for batch in file.iter_batches(size, columns=list(names)):
+                    yield from slices(batch, names, size)
+
+        return guarded(path, batches)
+
+    return Source(str(path), columns(schema, str(path)), rows, read)
+
+
+def open_ipc(path: Path) -> Source:
+    pa = pyarrow()
+    try:
+        with Mapped(path) as mapped, _ipc_reader(mapped) as reader:
+            schema = reader.schema
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
+
+    def read(names: Sequence[str], size: int) -> Iterator[Batch]:
+        def batches() -> Iterator[Batch]:
+            with Mapped(path) as mapped, _ipc_reader(mapped) as reader:
+                stream = reader if not hasattr(reader, "num_record_batches") else map(reader.get_batch, range(reader.num_record_batches))
+                for batch in stream:
+                    for piece in slices(batch, names, size):
+                        yield piece
+                        mapped.release_pages()
+
+        return guarded(path, batches)
+
+    return Source(str(path), columns(schema, str(path)), None, read)
+
+
+def _ipc_reader(mapped: Mapped) -> Any:
+    import pyarrow.ipc
+
+    buffer = pyarrow().py_buffer(mapped.view)
+    if bytes(mapped.view[:6]) == b"ARROW1":
+        return pyarrow.ipc.open_file(buffer)
+    return pyarrow.ipc.open_stream(buffer)
+
+
+def open_csv(path: Path) -> Source:
+    pa = pyarrow()
+    import pyarrow.csv as csv
+
+    parse = csv.ParseOptions(delimiter=_delimiter(path))
+    options = csv.ReadOptions(block_size=BLOCK)
+    try:
+        with csv.open_csv(path, read_options=options, parse_options=parse) as reader:
+            schema = reader.schema
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
+    found = _textual(columns(schema, str(path)))
+
+    def read(names: Sequence[str], size: int) -> Iterator[Batch]:
+        def batches() -> Iterator[Batch]:
+            convert = csv.ConvertOptions(include_columns=list(names), column_types=_types(found, names))
+            with csv.open_csv(path, read_options=options, parse_options=parse, convert_options=convert) as reader:
+                for batch in reader:
+                    yield from slices(batch, names, size)
+
+        return guarded(path, batches)
+
+    return Source(str(path), found, None, read)
+
+
+def open_json(path: Path) -> Source:
+    pa = pyarrow()
+    import pyarrow.json as json
+
+    options = json.ReadOptions(block_size=BLOCK)
+    try:
+        with json.open_json(path, read_options=options) as reader:
+            schema = reader.schema
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
+    found = _textual(columns(schema, str(path)))
+
+    def read(names: Sequence[str], size: int) -> Iterator[Batch]:
+        def batches() -> Iterator[Batch]:
+            kinds = _types(found, names)
+            wanted = pa.schema([(n, kinds.get(n, schema.field(n).type)) for n in names])
+            parse = json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior="ignore")
+            with json.open_json(path, read_options=options, parse_options=parse) as reader:
+                for batch in reader:
+                    yield from slices(batch, names, size)
+
+        return guarded(path, batches)
+
+    return Source(str(path), found, None, read)
+
+
+def _textual(found: dict[str, Column]) -> dict[str, Column]:
+    """Numbers written as text are read in float64, whether or not the first block had a decimal point."""
+    return {n: Column(n, c.kind, "float64" if c.kind in ("float", "int") else c.dtype, c.width) for n, c in found.items()}
+
+
+def _types(found: dict[str, Column], names: Sequence[str]) -> dict[str, Any]:
+    pa = pyarrow()
+    kinds = {"float": pa.float64(), "int": pa.int64(), "text": pa.string(), "bool": pa.bool_()}
+    return {n: kinds[found[n].kind] for n in names if found[n].kind in kinds}
+
+
+def _delimiter(path: Path) -> str:
+    """The separator that the header line uses most: a tab, a semicolon or a comma."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rb") as file:
+            header = file.readline(1 << 20).decode("utf-8", "replace")
+    except (OSError, EOFError) as error:
+        raise unreadable(path, error) from error
+    return max(",", ";", "\t", key=header.count)

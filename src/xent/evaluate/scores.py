@@ -1,0 +1,207 @@
+"""The score of a set of predictions: a frozen record of numbers, and how it follows from a tally."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .columns import Plan
+from .conventions import Convention
+from .dearest import DearRow
+from .registers import rounded
+from .scoring import Seen
+from .statistics import claim, entropy_of, interval
+from .tally import Rules, Tally
+
+EVERYTHING = slice(None)
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class (rows of which it is the truth) or one label (its yes/no problem). Nats; `share` of all nats."""
+
+    name: str
+    rows: int
+    weight: float
+    log_loss: float
+    standard_error: float | None
+    share: float | None
+    entropy: float
+    gap: float
+    z: float | None
+    infinite: int
+    positive: int
+
+
+@dataclass(frozen=True)
+class Compat:
+    """Another convention's number for the same rows, and what it did to them."""
+
+    name: str
+    says: str
+    log_loss: float
+    rows_changed: int
+    nats_changed: float | None  # mean change over all rows; None where the honest loss is infinite
+    infinite_rows_cost: float | None  # what each infinite row costs under the convention
+
+
+@dataclass(frozen=True)
+class Score:
+    """What predictions cost. All losses in nats a row (multi-label: a label).
+
+    log_loss is the (weighted) mean of -log p(truth), never clipped: infinite when `infinite` rows give the truth
+    probability 0, and then finite_part (their share taken as 0 nats) and finite_mean (the other rows' mean) say the rest.
+    low, high: skew-corrected interval at `confidence`. baseline: the best constant forecast; explained = 1 - log_loss /
+    baseline. entropy: what the model says it will suffer; gap = log_loss - entropy and its z: over-confident above 0.
+    split: top-1 confidence and ranking of the rest, which add up to the loss.
+    """
+
+    log_loss: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    skewness: float | None
+    bits: float
+    perplexity: float
+    rows: int
+    effective_rows: float
+    weight: float
+    weightless_rows: int
+    kind: str
+    form: str
+    dtype: str
+    classes: int
+    infinite: int
+    infinite_cells: int
+    finite_part: float
+    finite_mean: float | None
+    baseline: float
+    explained: float | None
+    entropy: float
+    gap: float
+    z: float | None
+    p_value: float | None
+    accuracy: float
+    top1: float | None
+    ranking: float | None
+    row_sum_deviation: float | None
+    renormalized: float | None
+    compat: Compat | None
+    by_class: tuple[ClassScore, ...]
+    dearest: tuple[DearRow, ...]
+    files: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number, as plain Python objects."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """Every number as JSON; infinities are the strings "Infinity" and "-Infinity", which float() reads."""
+        return json.dumps(_plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def __repr__(self) -> str:
+        error = f" +- {self.standard_error:.2g}" if self.standard_error is not None else ""
+        lost = f", {self.infinite} rows infinite, finite part {self.finite_part:.6g}" if self.infinite else ""
+        return f"Score(log_loss={self.log_loss:.6g}{error} nats{lost}, rows={self.rows}, {self.kind} from {self.form})"
+
+    def __str__(self) -> str:
+        from .report import text
+
+        return text(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def mean_loss(tally: Tally, groups: slice) -> float:
+    if tally.count("infinite", groups):
+        return math.inf
+    return rounded(tally.total("wl", groups) / tally.total("w", groups))
+
+
+def result(seen: Seen, plan: Plan, rules: Rules, convention: Convention | None, confidence: float, notes: tuple[str, ...]) -> Score:
+    """The score that a tally adds up to. Multi-label: means over cells, intervals over rows."""
+    tally = seen.tally
+    many = tally.multilabel
+    cells = slice(0, tally.classes)
+    rows = slice(tally.classes, tally.classes + 1) if many else EVERYTHING
+    weight = tally.total("w", rows) + tally.total("w_inf", rows)
+    loss = mean_loss(tally, cells)
+    spread = interval(tally, rows, confidence)
+    own = claim(tally, cells)
+    baseline = _baseline(tally)
+    finite = tally.total("w", rows)
+    classes = plan.kind == "multiclass"
+    top = rounded(tally.total("wtop", cells) / weight) if classes else None
+    part = tally.total("wl", cells) / (tally.total("w", cells) + tally.total("w_inf", cells))
+    return Score(
+        log_loss=loss, standard_error=spread.standard_error, low=spread.low, high=spread.high, confidence=confidence,
+        skewness=spread.skewness, bits=loss / math.log(2), perplexity=math.exp(loss) if loss < 709 else math.inf,
+        rows=tally.count("rows", rows), effective_rows=rounded(weight**2 / (tally.total("w2", rows) + tally.total("w2_inf", rows))),
+        weight=rounded(weight), weightless_rows=tally.count("off", rows), kind=plan.kind, form=plan.form, dtype=plan.dtype,
+        classes=tally.classes, infinite=tally.count("infinite", rows), infinite_cells=tally.count("infinite", cells),
+        finite_part=rounded(part), finite_mean=rounded(tally.total("wl", rows) / finite) if finite else None,
+        baseline=baseline, explained=1.0 - loss / baseline if baseline and math.isfinite(loss) else None,
+        entropy=own.entropy, gap=own.gap, z=own.z, p_value=own.p_value,
+        accuracy=rounded(tally.total("w_right", cells) / (tally.total("w", cells) + tally.total("w_inf", cells))),
+        top1=top, ranking=rounded(part - tally.total("wtop", cells) / weight) if classes else None,
+        row_sum_deviation=tally.deviation[0] if classes and plan.form == "probs" else None,
+        renormalized=rounded(tally.total("wlogsum", cells) / weight) if rules.renormalize and classes else None,
+        compat=_compat(tally, convention, loss), by_class=_by_class(tally, plan, confidence), dearest=seen.dearest.rows(),
+        files=tuple(seen.files), notes=notes,
+    )  # fmt: skip
+
+
+def _baseline(tally: Tally) -> float:
+    groups = [slice(g, g + 1) for g in range(tally.classes)]
+    whole = [tally.total("w", g) + tally.total("w_inf", g) for g in groups]
+    if not tally.multilabel:
+        return entropy_of(whole)
+    yes = [tally.total("w_positive", g) for g in groups]
+    return math.fsum(entropy_of([y, w - y]) for y, w in zip(yes, whole, strict=True)) / tally.classes
+
+
+def _compat(tally: Tally, convention: Convention | None, loss: float) -> Compat | None:
+    if convention is None:
+        return None
+    cells = slice(0, tally.classes)
+    weight = tally.total("w", cells) + tally.total("w_inf", cells)
+    other = tally.total("wcompat", cells) / weight
+    infinite = tally.count("infinite", cells)
+    exact = tally.total("wl", cells) / weight
+    return Compat(
+        convention.name, convention.says, rounded(other), tally.count("changed", cells),
+        None if infinite else rounded(other - exact), convention.most if infinite else None,
+    )  # fmt: skip
+
+
+def _by_class(tally: Tally, plan: Plan, confidence: float) -> tuple[ClassScore, ...]:
+    cells = slice(0, tally.classes)
+    everything = tally.total("wl", cells)
+    infinite = tally.count("infinite", cells)
+    scores = []
+    for g, name in enumerate(plan.classes[: tally.classes]):
+        group = slice(g, g + 1)
+        rows = tally.count("rows", group)
+        if not rows:
+            continue
+        own, spread = claim(tally, group), interval(tally, group, confidence)
+        share = None if infinite or not everything else rounded(tally.total("wl", group) / everything)
+        weight = rounded(tally.total("w", group) + tally.total("w_inf", group))
+        positive = tally.count("positive", group) if tally.multilabel else rows
+        scores.append(ClassScore(
+            name, rows, weight, mean_loss(tally, group), spread.standard_error, share, own.entropy, own.gap, own.z,
+            tally.count("infinite", group), positive,
+        ))  # fmt: skip
+    return tuple(scores)

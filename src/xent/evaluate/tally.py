@@ -1,0 +1,109 @@
+"""What has been seen so far: exact sums by class, a monoid (`Tally.empty`, `add`, `merge`).
+
+A group is a class (binary, multi-class: the rows whose truth it is) or a label (multi-label: its cells; one further
+group holds the rows, each costing the mean of its labels). Every sum is exact, so tallies of any partition of the rows,
+merged in any order, are equal byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from . import registers
+
+# Registers, as in src/kernels/tally.hpp: l loss, h entropy, v varentropy, w weight. Without weights, the second list
+# is read from the first one and from the counts.
+PLAIN = ("wl", "w2l2", "w3l3", "wh", "w2v", "wtop", "wcompat", "wlogsum", "wh_inf", "w2v_inf")
+WEIGHTED = ("w", "w2", "w3", "w2l", "w3l", "w3l2", "w_inf", "w2_inf", "w_right", "w_positive")
+COUNTS = ("rows", "infinite", "right", "positive", "changed", "off")
+_SAME = {"w2l": "wl", "w3l": "wl", "w3l2": "w2l2"}
+_COUNTED = {"w_inf": "infinite", "w2_inf": "infinite", "w_right": "right", "w_positive": "positive"}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How rows are judged: what a row sum may be off by, whether rows are divided by it, and another library's clip."""
+
+    tolerance: float = 0.0
+    renormalize: bool = False
+    clamp: tuple[float, float] | None = None  # least and most a row may cost under the convention asked for
+    clamp_normalised: bool = False
+
+    def as_tuple(self) -> tuple[float, bool, bool, bool, float, float]:
+        least, most = self.clamp or (0.0, 0.0)
+        return (self.tolerance, self.renormalize, self.clamp is not None, self.clamp_normalised, least, most)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first row of a batch that cannot be judged."""
+
+    kind: int
+    row: int
+    column: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Exact sums of rows seen. `classes` counts classes, or labels when `multilabel`."""
+
+    classes: int
+    multilabel: bool
+    weighted: bool
+    sums: np.ndarray
+    counts: np.ndarray
+    deviation: list[float]  # one number: the largest |row sum - 1| met
+
+    @classmethod
+    def empty(cls, classes: int, *, multilabel: bool = False, weighted: bool = False) -> Tally:
+        groups = classes + 1 if multilabel else classes
+        slots = len(PLAIN) + (len(WEIGHTED) if weighted else 0)
+        sums = np.zeros((groups, slots, registers.DIGITS), np.int64)
+        return cls(classes, multilabel, weighted, sums, np.zeros((groups, len(COUNTS)), np.int64), [0.0])
+
+    def add(
+        self, x: np.ndarray, targets: np.ndarray, weight: np.ndarray | None, *, logits: bool, rules: Rules
+    ) -> np.ndarray | Fault:
+        """Take in a batch (x [rows, columns], targets int32); returns each row's loss (-1 where its weight is 0)."""
+        from xent import _kernels
+
+        loss = np.empty(len(x))
+        kind, row, column, number = _kernels.tally(
+            x, targets, weight, logits, self.sums, self.counts, loss, rules.as_tuple()
+        )
+        if kind:
+            return Fault(kind, row, column, number)
+        self.deviation[0] = max(self.deviation[0], number)
+        return loss
+
+    def merge(self, other: Tally) -> Tally:
+        """Both together; associative and commutative, exactly."""
+        from xent import _kernels
+
+        if (self.classes, self.multilabel, self.weighted) != (other.classes, other.multilabel, other.weighted):
+            raise ValueError("`merge` needs two tallies of the same problem: same classes, kind and use of weights.")
+        sums = self.sums + other.sums
+        _kernels.settle(sums)
+        deviation = [max(self.deviation[0], other.deviation[0])]
+        return Tally(self.classes, self.multilabel, self.weighted, sums, self.counts + other.counts, deviation)
+
+    def count(self, name: str, groups: slice) -> int:
+        return int(self.counts[groups, COUNTS.index(name)].sum())
+
+    def total(self, name: str, groups: slice) -> Fraction:
+        """The exact sum called `name` over some groups."""
+        if name in PLAIN:
+            slot = PLAIN.index(name)
+        elif self.weighted:
+            slot = len(PLAIN) + WEIGHTED.index(name)
+        elif name in _SAME:
+            slot = PLAIN.index(_SAME[name])
+        elif name in _COUNTED:
+            return Fraction(self.count(_COUNTED[name], groups))
+        else:  # w, w2, w3: rows with a finite loss
+            return Fraction(self.count("rows", groups) - self.count("infinite", groups))
+        return sum((registers.value(r) for r in self.sums[groups, slot]), Fraction(0))
