@@ -13,6 +13,7 @@ import numpy as np
 
 from xent import _kernels, backends
 from xent.probabilities import sum_tolerance
+from xent.rows import ALL
 from xent.tables import show
 
 Array = Any
@@ -98,8 +99,8 @@ def _exact_sum(x: Array) -> Array:
 def entropy(p: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
     """H(p) = -sum_k p_k log p_k in nats, one value per distribution.
 
-    `p` holds probabilities (log-probabilities with `log=True`) along `axis`; 0 log 0 = 0. float64 out. ValueError names the
-    first row that is not a distribution. Also called Shannon entropy (Shannon 1948).
+    `p` holds probabilities (log-probabilities with `log=True`) along `axis`; 0 log 0 = 0. float64 out. ValueError names
+    the first row that is not a distribution. Also called Shannon entropy (Shannon 1948).
 
     >>> print(f"{entropy([0.5, 0.5]):.6f}")
     0.693147
@@ -124,8 +125,8 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
     """KL(p || q) = sum_k p_k log(p_k / q_k) in nats, one value per distribution.
 
     Accurate for nearly equal distributions; inf where q = 0 and p > 0. With `log=True` both are taken as normalised, so
-    rounding in their sums does not show. Shapes and errors as in `entropy`. Also called relative entropy, information gain
-    (Kullback & Leibler 1951).
+    rounding in their sums does not show. Shapes and errors as in `entropy`. Also called relative entropy, information
+    gain (Kullback & Leibler 1951).
 
     >>> print(f"{kl_divergence([0.5, 0.5], [0.9, 0.1]):.6f}")
     0.510826
@@ -150,8 +151,8 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
 def js_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
     """JS(p, q) = (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2, in nats: symmetric, at most log 2.
 
-    Shapes, `log` and errors as in `entropy`. Also called Jensen-Shannon divergence, the square of the distance of that name
-    (Lin 1991).
+    Shapes, `log` and errors as in `entropy`. Also called Jensen-Shannon divergence, the square of the distance of that
+    name (Lin 1991).
 
     >>> print(f"{js_divergence([1.0, 0.0], [0.0, 1.0]):.6f}")
     0.693147
@@ -159,7 +160,7 @@ def js_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
     a, b = _pair(p, q, axis, log)
     if log:
         with np.errstate(invalid="ignore"):
-            step = np.where(a == b, 0.0, np.expm1(-abs(a - b)))  # (smaller - larger) / larger
+            step: Array = np.where(a == b, 0.0, np.expm1(-abs(a - b)))  # (smaller - larger) / larger
         big = np.exp(np.maximum(a, b))
         small, gap = np.where(step == 0, big, np.exp(np.minimum(a, b))), -big * step
     else:
@@ -180,7 +181,9 @@ def _activation(kind: int, x: Any, axis: int | None, out: Any) -> Any:
     backend = backends.of(x)
     z = backend.floating("logits", x)
     if axis is None:
-        view, shape, kept = (1, z.size, 1), z.shape, (1, z.size, 1)
+        shape: tuple[int, ...] = z.shape
+        view = (1, z.size, 1)
+        kept: tuple[int, ...] = view
     else:
         if not -z.ndim <= axis < z.ndim:
             raise ValueError(f"`axis` must name one of the logits' {z.ndim} axes; got {axis} with shape {z.shape}.")
@@ -188,16 +191,15 @@ def _activation(kind: int, x: Any, axis: int | None, out: Any) -> Any:
         if z.shape[axis] == 0:
             raise ValueError(f"`logits` must have at least one class; got shape {z.shape} with the class axis {axis}.")
         outer, inner = math.prod(z.shape[:axis]), math.prod(z.shape[axis + 1 :])
-        view, shape, kept = (outer, z.shape[axis], inner), z.shape, (outer, z.shape[axis], inner)
+        shape, view = z.shape, (outer, z.shape[axis], inner)
+        kept = view
         if kind == _LOGSUMEXP:
             shape, kept = z.shape[:axis] + z.shape[axis + 1 :], (outer, inner)
     if out is not None:
         backend.buffer("out", out, shape, z.dtype, (z,))
     made = out if out is not None and out.flags.c_contiguous else np.empty(shape, z.dtype)
     if z.size:
-        _kernels.activation(
-            kind, backend.bits(z.reshape(view)), backend.bits(made.reshape(kept)), backend.max_threads()
-        )
+        _kernels.activation(kind, backend.bits(z.reshape(view)), backend.bits(made.reshape(kept)), ALL)
     if out is not None and made is not out:
         out[...] = made
         return out
@@ -207,7 +209,8 @@ def _activation(kind: int, x: Any, axis: int | None, out: Any) -> Any:
 def sigmoid(logits: Any, *, out: Any = None) -> Any:
     """sigma(z) = 1 / (1 + e^-z), elementwise, in the logits' dtype and shape; relative accuracy in the lower tail too.
 
-    float16, bfloat16, float32, float64; lists become float64; `out` takes the result. Also called logistic function, expit.
+    float16, bfloat16, float32, float64; lists become float64; `out` takes the result. Also called logistic function,
+    expit.
 
     >>> print(sigmoid([-1.0, 0.0]).round(4))
     [0.2689 0.5   ]

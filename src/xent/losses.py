@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -55,30 +56,40 @@ class SoftmaxCrossEntropy(Loss, SoftmaxObjective):
         return SoftmaxRows(self, logits, targets, *tables.given(self, arrays))
 
 
-_sigmoid = lru_cache(maxsize=256, typed=True)(SigmoidCrossEntropy)
-_softmax = lru_cache(maxsize=256, typed=True)(SoftmaxCrossEntropy)
+class Records:
+    """The loss of each set of options, in the order of the record's fields; the functions below keep their records
+    here."""
+
+    def __init__(self, kind: type[Loss]) -> None:
+        self.kind, self.names = kind, [f.name for f in fields(kind)]
+        self.known = lru_cache(maxsize=256, typed=True)(self.make)
+
+    def make(self, *options: Any) -> Loss:
+        return self.kind(**dict(zip(self.names, options, strict=True)))
+
+    def call(self, logits: Any, targets: Any, sample_weight: Any, where: Any, out: Any, *options: Any) -> Any:
+        try:
+            loss, arrays = self.known(*options), {}
+        except TypeError:  # an option that cannot be a key: an array, which travels with the call, or a mistake
+            given = dict(zip(self.names, options, strict=True))
+            arrays = {name: given.pop(name) for name in self.kind.tables if type(given[name]) not in NUMBERS}
+            loss = self.kind(**given)
+        if sample_weight is not None:
+            arrays["sample_weight"] = sample_weight
+        if where is not None:
+            arrays["where"] = where
+        return loss(logits, targets, out=out, **arrays)
 
 
-def _call(
-    cached: Any, kind: type[Loss], logits: Any, targets: Any, out: Any, arrays: dict[str, Any], **options: Any
-) -> Any:
-    """Numbers into the record, arrays along with the call."""
-    for name in kind.tables:
-        if type(options[name]) not in NUMBERS:
-            arrays[name] = options[name]
-            options[name] = None
-    try:
-        loss = cached(**options)
-    except TypeError:  # an option that cannot be a key: as a record it is converted, or its error is the better one
-        loss = kind(**options)
-    return loss(logits, targets, out=out, **arrays)
+_sigmoid, _softmax = Records(SigmoidCrossEntropy), Records(SoftmaxCrossEntropy)
 
 
 def sigmoid_cross_entropy(
     logits: Any, targets: Any, *, sample_weight: Any = None, class_weight: Any = None, pos_weight: Any = None,
     label_smoothing: float = 0.0, prior: Any = None, gamma: Any = 0.0, alpha: Any = None, poly: float = 0.0,
-    gce: float = 0.0, temperature: float = 1.0, softcap: float | None = None, bias: Any = None, ignore_index: Any = None,
-    where: Any = None, reduction: str = "mean", denominator: str | float = "weight", empty: str = "zero", out: Any = None,
+    gce: float = 0.0, temperature: float = 1.0, softcap: float | None = None, bias: Any = None,
+    ignore_index: Any = None, where: Any = None, reduction: str = "mean", denominator: str | float = "weight",
+    empty: str = "zero", out: Any = None,
 ) -> Any:  # fmt: skip
     """Cross-entropy of Bernoulli targets, one per logit, straight from the logits.
 
@@ -100,8 +111,8 @@ def sigmoid_cross_entropy(
         label_smoothing: t' = (1 - eps) t + eps prior.
         prior: what smoothing moves towards, 1/2 by default; a number or (L,).
         gamma: focal loss, phi(nll) = (1 - e^-nll)^gamma nll; a pair is (gamma of positives, of negatives).
-        alpha: in [0, 1]: positives weigh alpha, negatives 1 - alpha; a number or (L,). A = alpha pos_weight, B = 1 - alpha;
-            without alpha A = pos_weight, B = 1.
+        alpha: in [0, 1]: positives weigh alpha, negatives 1 - alpha; a number or (L,). A = alpha pos_weight and
+            B = 1 - alpha; without alpha A = pos_weight, B = 1.
         poly: poly-1, phi(nll) = nll + poly (1 - e^-nll).
         gce: generalised cross-entropy, phi(nll) = (1 - e^(-gce nll)) / gce, 0 < gce <= 1.
         temperature, softcap, bias: z' = softcap tanh((z + bias) / softcap) / temperature; bias a number or (L,).
@@ -117,26 +128,19 @@ def sigmoid_cross_entropy(
         The loss in nats: float32 for logits up to float32, float64 for float64.
 
     Raises:
-        ValueError, TypeError: shapes that differ (nothing is broadcast), targets outside [0, 1], more than one of gamma,
-            poly and gce, integer logits; always before a value is returned.
+        ValueError, TypeError: shapes that differ (nothing is broadcast), targets outside [0, 1], more than one of
+            gamma, poly and gce, integer logits; always before a value is returned.
 
-    Also called binary cross-entropy with logits, BCE, logistic loss, log loss; with `gamma` focal loss (Lin et al. 2017,
-    arXiv:1708.02002), with a pair asymmetric loss (Ridnik et al. 2021, arXiv:2009.14119), with `poly` poly loss (Leng et
-    al. 2022, arXiv:2204.12511), with `gce` generalised cross-entropy (Zhang & Sabuncu 2018, arXiv:1805.07836).
+    Also called binary cross-entropy with logits, BCE, logistic loss, log loss; with `gamma` focal loss (Lin et al.
+    2017, arXiv:1708.02002), with a pair asymmetric loss (Ridnik et al. 2021, arXiv:2009.14119), with `poly` poly loss
+    (Leng et al. 2022, arXiv:2204.12511), with `gce` generalised cross-entropy (Zhang & Sabuncu 2018, arXiv:1805.07836).
 
     >>> print(f"{sigmoid_cross_entropy([2.0, -1.0, 0.5], [1, 0, 1]):.6f}")
     0.304756
     """
-    arrays = {}
-    if sample_weight is not None:
-        arrays["sample_weight"] = sample_weight
-    if where is not None:
-        arrays["where"] = where
-    return _call(
-        _sigmoid, SigmoidCrossEntropy, logits, targets, out, arrays, class_weight=class_weight, pos_weight=pos_weight,
-        label_smoothing=label_smoothing, prior=prior, gamma=gamma, alpha=alpha, poly=poly, gce=gce,
-        temperature=temperature, softcap=softcap, bias=bias, ignore_index=ignore_index, reduction=reduction,
-        denominator=denominator, empty=empty,
+    return _sigmoid.call(
+        logits, targets, sample_weight, where, out, class_weight, label_smoothing, prior, gamma, alpha, poly, gce, bias,
+        softcap, temperature, ignore_index, reduction, denominator, empty, pos_weight,
     )  # fmt: skip
 
 
@@ -157,16 +161,17 @@ def softmax_cross_entropy(
     A class id and its one-hot row give the same value, gradient and mean under every option.
 
     Args:
-        logits: raw scores z with a class axis, any shape; float16, bfloat16, float32 or float64. -inf on a class that the
-            target does not name masks it: the class is not there.
-        targets: class ids of any integer dtype (the logits' shape without the class axis); or probabilities t, multi-hot
-            rows included (the logits' shape, rows need not sum to 1); or sparse, a tuple `(ids, probs)` with the class
-            axis as long as there are ids in a row (an id named twice adds).
+        logits: raw scores z with a class axis, any shape; float16, bfloat16, float32 or float64. -inf on a class that
+            the target does not name masks it: the class is not there.
+        targets: class ids of any integer dtype (the logits' shape without the class axis); or probabilities t,
+            multi-hot rows included (the logits' shape, rows need not sum to 1); or sparse, a tuple `(ids, probs)` with
+            the class axis as long as there are ids in a row (an id named twice adds).
         axis: the class axis.
         sample_weight: s >= 0, one per row.
         class_weight: cw >= 0, a number or (K,); part of loss and denominator.
         label_smoothing: t' = (1 - eps) t + eps prior.
-        prior: what smoothing moves towards, (K,) summing to 1; uniform by default; renormalised where classes are masked.
+        prior: what smoothing moves towards, (K,) summing to 1; uniform by default; renormalised where classes are
+            masked.
         gamma: focal loss, phi(nll) = (1 - e^-nll)^gamma nll.
         alpha: factor of the loss, a number or (K,); not part of the denominator.
         poly: poly-1, phi(nll) = nll + poly (1 - e^-nll).
@@ -177,8 +182,8 @@ def softmax_cross_entropy(
             all its entries equal the id or if it is the id's one-hot row.
         where: boolean, one per row: False does not count.
         reduction: "mean", "sum", or "none" (all losses, in the logits' dtype).
-        denominator: of the mean: "weight" (sum of w), "count" (rows with w > 0), "elements" (all rows) or a number, such
-            as a global token count.
+        denominator: of the mean: "weight" (sum of w), "count" (rows with w > 0), "elements" (all rows) or a number,
+            such as a global token count.
         empty: the mean of nothing: "zero", "nan" or "raise".
         out: a buffer for the losses of `reduction="none"`.
 
@@ -186,8 +191,8 @@ def softmax_cross_entropy(
         The loss in nats: float32 for logits up to float32, float64 for float64.
 
     Raises:
-        ValueError, TypeError: a class id out of range, targets outside [0, 1], shapes that differ, more than one of gamma,
-            poly and gce, integer logits; always before a value is returned.
+        ValueError, TypeError: a class id out of range, targets outside [0, 1], shapes that differ, more than one of
+            gamma, poly and gce, integer logits; always before a value is returned.
 
     Also called categorical cross-entropy, multinomial log loss, softmax loss, negative log-likelihood from logits; with
     `gamma` focal loss (Lin et al. 2017, arXiv:1708.02002), with `z_loss` as in PaLM (arXiv:2204.02311, section 5).
@@ -195,14 +200,7 @@ def softmax_cross_entropy(
     >>> print(f"{softmax_cross_entropy([[2.0, 0.0, 0.0]], [0]):.6f}")
     0.239545
     """
-    arrays = {}
-    if sample_weight is not None:
-        arrays["sample_weight"] = sample_weight
-    if where is not None:
-        arrays["where"] = where
-    return _call(
-        _softmax, SoftmaxCrossEntropy, logits, targets, out, arrays, axis=axis, class_weight=class_weight,
-        label_smoothing=label_smoothing, prior=prior, gamma=gamma, alpha=alpha, poly=poly, gce=gce, z_loss=z_loss,
-        temperature=temperature, softcap=softcap, bias=bias, ignore_index=ignore_index, reduction=reduction,
-        denominator=denominator, empty=empty,
+    return _softmax.call(
+        logits, targets, sample_weight, where, out, class_weight, label_smoothing, prior, gamma, alpha, poly, gce, bias,
+        softcap, temperature, ignore_index, reduction, denominator, empty, axis, z_loss,
     )  # fmt: skip

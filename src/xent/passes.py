@@ -90,7 +90,8 @@ class Loss(Objective):
         return reduced(rows, total, instead)
 
     def value_and_grad(self, logits: Any, targets: Any, *, out: Any = None, **arrays: Any) -> tuple[Any, Array]:
-        """(value, gradient) in one fused pass; the gradient has the logits' shape and dtype, and lies in `out` if given.
+        """(value, gradient) in one fused pass; the gradient has the logits' shape and dtype, and lies in `out` if
+        given.
 
         With `reduction="none"` the value is all losses, and the gradient that of their sum.
         """

@@ -45,8 +45,9 @@ def _at(index: Any, noun: str = "row") -> str:
 class LogLoss:
     """Log loss of probabilities as a frozen record of numbers; the options are those of `log_loss`.
 
-    Call it for the loss, or `value_and_grad(probs, targets)` for (value, gradient with respect to the probabilities), with
-    the probabilities taken as free: -t/p + (1 - t)/(1 - p), or -t_k/p_k. `sample_weight`, `where` and `class_weight` may
+    Call it for the loss, or `value_and_grad(probs, targets)` for (value, gradient with respect to the probabilities),
+    with the probabilities taken as free: -t/p + (1 - t)/(1 - p), or -t_k/p_k. `sample_weight`, `where` and
+        `class_weight` may
     travel with the call.
 
     >>> value, gradient = LogLoss().value_and_grad([0.9, 0.3], [1, 0])
@@ -83,12 +84,15 @@ class LogLoss:
         """(value, gradient with respect to the probabilities), the gradient in their shape and dtype."""
         return self._run(probs, targets, sample_weight, where, class_weight, True)
 
-    def _run(self, probs: Any, targets: Any, sample_weight: Any, where: Any, class_weight: Any, wanted: bool) -> tuple:
+    def _run(
+        self, probs: Any, targets: Any, sample_weight: Any, where: Any, class_weight: Any, wanted: bool
+    ) -> tuple[Any, ...]:
         if class_weight is not None and self.class_weight is not None:
             raise ValueError("`class_weight` is given twice: in the loss and again at the call; leave one of them out.")
         p, t = backends.of(probs).floating("probs", probs), labels(targets)
         if self._elementwise(p, t):
-            shape, terms = p.shape, _binary
+            terms: Any = _binary
+            shape = p.shape
         else:
             p = np.moveaxis(p, self.axis, -1)
             t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
@@ -123,13 +127,13 @@ class LogLoss:
             if p.ndim < 2 or self.multilabel is not None:
                 return bool(self.multilabel) or (self.multilabel is None and p.ndim < 2)
             raise ValueError(
-                f"`probs` and `targets` both have shape {p.shape}, which can be read in two ways: multilabel=True, every "
-                "entry a forecast of its own, or multilabel=False, every row a distribution over classes. Say which."
+                f"`probs` and `targets` both have shape {p.shape}, which can be read in two ways: multilabel=True, "
+                "every entry a forecast of its own, or multilabel=False, every row a distribution. Say which."
             )
         rows = np.delete(np.array(p.shape, int), self.axis) if -p.ndim <= self.axis < p.ndim else None
         if rows is None or t.shape != tuple(rows):
             raise ValueError(
-                f"`targets` must have the shape of `probs`, {p.shape}, or hold one class id per row; got shape {t.shape}."
+                f"`targets` must have the shape of `probs`, {p.shape}, or one class id per row; got shape {t.shape}."
             )
         if self.multilabel:
             raise ValueError(
@@ -188,7 +192,7 @@ def _check(p: Array, t: Array, keep: Array, shape: tuple[int, ...]) -> None:
         _complain("targets", "lie in [0, 1]", t, on & ~((t >= 0) & (t <= 1)), len(shape))
 
 
-def _binary(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, _: Any) -> tuple:
+def _binary(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, _: Any) -> tuple[Any, ...]:
     """-t log p - (1 - t) log(1 - p), element by element."""
     _check(p, t, keep, p.shape)
     p, t = np.where(keep, p, 0.5).astype(np.float64), np.where(keep, t, 0.0).astype(np.float64)
@@ -207,7 +211,9 @@ def _binary(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, _:
     return losses, weight, float(t[weight > 0].sum()), weight * slope if wanted else None
 
 
-def _categorical(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, ignore_index: Any) -> tuple:
+def _categorical(
+    p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, ignore_index: Any
+) -> tuple[Any, ...]:
     """-sum_k t_k log p_k, row by row; rows sum to 1."""
     classes, shape = p.shape[-1], p.shape[:-1]
     _check(p, t, keep, shape)
@@ -221,7 +227,8 @@ def _categorical(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: boo
             "targets", f"hold class ids in [0, {classes}){also}", t, keep & ((t < 0) | (t >= classes)), len(shape)
         )
         ids = np.where(keep, t, 0).astype(np.int64)[..., None]
-        told, share, cost = np.take_along_axis(p, ids, -1).astype(np.float64), 1.0, cw[ids]
+        share: Any = 1.0
+        told, cost = np.take_along_axis(p, ids, -1).astype(np.float64), cw[ids]
     else:
         told, share, cost = p.astype(np.float64), np.where(keep[..., None], t, 0.0).astype(np.float64), cw
     factor = share * cost * s[..., None]
@@ -230,7 +237,7 @@ def _categorical(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: boo
         losses = np.where(factor > 0, -factor * np.log(told), 0.0).sum(-1)
         losses = np.where(weight > 0, losses, 0.0) + 0.0
         slope = np.where(factor > 0, -factor / told, 0.0) if wanted else None
-    if wanted and t.ndim == len(shape):
+    if slope is not None and t.ndim == len(shape):
         gradient = np.zeros(p.shape)
         np.put_along_axis(gradient, ids, slope, -1)
         slope = gradient
@@ -266,18 +273,20 @@ def log_loss(
         The loss in nats: float32 for probs up to float32, float64 for float64.
 
     Raises:
-        ValueError: probabilities outside [0, 1] or NaN, a row that does not sum to 1 (it is named), class ids out of range,
-            shapes that can be read in two ways.
+        ValueError: probabilities outside [0, 1] or NaN, a row that does not sum to 1 (it is named), class ids out of
+            range, shapes that can be read in two ways.
 
     Also called binary or categorical cross-entropy (of probabilities), negative log-likelihood, logarithmic score (Good
-    1952). From logits use `sigmoid_cross_entropy` or `softmax_cross_entropy`: they keep digits that p has lost. The gradient:
-    `LogLoss().value_and_grad`.
+    1952). From logits use `sigmoid_cross_entropy` or `softmax_cross_entropy`: they keep digits that p has lost. The
+    gradient: `LogLoss().value_and_grad`.
 
     >>> print(f"{log_loss([0.9, 0.3], [1, 0]):.4f}")
     0.2310
     >>> print(f"{log_loss([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]], [1, 0, 0, 1]):.5f}")
     0.21616
     """
-    loss = LogLoss(multilabel=multilabel, axis=axis, ignore_index=ignore_index, reduction=reduction, denominator=denominator,
-                   empty=empty)  # fmt: skip
+    loss = LogLoss(
+        multilabel=multilabel, axis=axis, ignore_index=ignore_index, reduction=reduction, denominator=denominator,
+        empty=empty,
+    )  # fmt: skip
     return loss(probs, targets, sample_weight=sample_weight, where=where, class_weight=class_weight)

@@ -53,7 +53,9 @@ def pipeline(z: Array, bias: Array, softcap: float | None, temperature: float) -
     return softcap * np.tanh(u) / temperature, sech2 / temperature, -2.0 * np.tanh(u) * sech2 / (softcap * temperature)
 
 
-def reduced(losses: Array, weight: Array, positives: float, reduction: str, denominator: Any, empty: str) -> tuple:
+def reduced(
+    losses: Array, weight: Array, positives: float, reduction: str, denominator: Any, empty: str
+) -> tuple[Any, float]:
     """(value, scale): the reduced loss and what derivatives of the sum are multiplied with."""
     if reduction == "none":
         return losses, 1.0
@@ -95,7 +97,9 @@ def softplus(z: Array) -> Array:
     return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def sigmoid_terms(z: Array, positive: Array, negative: Array, law_pos: laws.Law, law_neg: laws.Law) -> tuple:
+def sigmoid_terms(
+    z: Array, positive: Array, negative: Array, law_pos: laws.Law, law_neg: laws.Law
+) -> tuple[Array, Array, Array]:
     """Loss, slope and curvature in z of positive * phi+(softplus(-z)) + negative * phi-(softplus(z))."""
     p, q = sigmoid_rates(z)
     cost1, slope1, bend1 = law_pos(softplus(-z))
@@ -193,7 +197,7 @@ def statistics(z: Array) -> Statistics:
     return Statistics(e / (1 + rest), left_out(e) / (1 + rest), rise - d - low, lse[..., 0], lost[..., 0])
 
 
-def softmax_terms(z: Array, c: Array, w: Array, z_loss: float, law: laws.Law, v: Array) -> tuple:
+def softmax_terms(z: Array, c: Array, w: Array, z_loss: float, law: laws.Law, v: Array) -> tuple[Array, ...]:
     """Loss [N], gradient, Hessian diagonal and H v [N, K] of sum_k c_k phi(nll_k) + z_loss * w * lse^2."""
     p, q, nll, lse, _ = statistics(z)
     cost, slope, bend = law(nll)

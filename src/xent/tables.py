@@ -34,8 +34,8 @@ def given(objective: Objective, arrays: dict[str, Any]) -> tuple[Any, Any, Given
     for name in arrays:
         if name not in ("sample_weight", "where", *objective.tables):
             raise TypeError(
-                f"`{name}` does not travel with a call; what does: sample_weight, where, "
-                f"{', '.join(objective.tables)}, out. Numbers go into the loss: `{type(objective).__name__}({name}=...)`."
+                f"`{name}` does not travel with a call; these do: sample_weight, where, {', '.join(objective.tables)}, "
+                f"out. Numbers go into the loss: `{type(objective).__name__}({name}=...)`."
             )
     for name in found:
         if getattr(objective, name) is not None:
@@ -113,7 +113,8 @@ def sigmoid(objective: SigmoidObjective, arrays: Given, labels: int, single: boo
     A target t pays P(t) phi+(softplus(-z)) + Q(t) phi-(softplus(z)) with weight W(t), each X(t) = (1 - t) X0 + t X1:
     P = A t', Q = B (1 - t'), t' = (1 - eps) t + eps prior. `single`: logits without a label axis.
     """
-    if arrays is None and (known := objective.memory.get((labels, single))) is not None:
+    if arrays is None and (labels, single) in objective.memory:
+        known: tuple[Array, bool, Pipe] = objective.memory[labels, single]
         return known
     eps = objective.label_smoothing
     a, b = 1.0, 1.0
@@ -135,7 +136,8 @@ def sigmoid(objective: SigmoidObjective, arrays: Given, labels: int, single: boo
 
 def softmax(objective: SoftmaxObjective, arrays: Given, classes: int) -> tuple[Array, Array, Array, Pipe]:
     """(class_loss = class_weight * alpha, class_weight, prior, pipe), each (K,) or None."""
-    if arrays is None and (known := objective.memory.get(classes)) is not None:
+    if arrays is None and classes in objective.memory:
+        known: tuple[Array, Array, Array, Pipe] = objective.memory[classes]
         return known
     class_weight = column(objective, arrays, "class_weight", classes, "class")
     alpha = column(objective, arrays, "alpha", classes, "class")

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from xent import _kernels
-
 Array = Any
 
 FLOATS = frozenset(np.dtype(c) for c in "efd")
 HARD = frozenset(np.dtype(c) for c in "?bBhHiIlLqQ")
 TARGETS = FLOATS | HARD
-max_threads = _kernels.max_threads
 
 
 def is_bfloat16(dtype: np.dtype) -> bool:

@@ -1,0 +1,106 @@
+"""Any shape -> what the kernels take, and back: where axes, target kinds, weights, masks and reductions end.
+
+A kernel sees (R, L) logits of the sigmoid family or (O, K, I) of the softmax family with the class axis in the middle,
+as views wherever NumPy can view them, and one weight per element or row. `Rows` says the same of both families, so
+that one straight line of code (passes.py) runs every loss.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from xent import backends, tables
+
+Array = Any
+Shape = tuple[int, ...]
+ALL = 0  # threads: as many as OpenMP may use
+
+
+class Rows:
+    """Logits, targets and weights as the kernels take them. Abstract: the two families complete it."""
+
+    __slots__ = (
+        "ignored", "law", "logits", "loss_view", "numpy", "pipe", "plain", "shape", "size", "targets", "view", "w",
+        "where", "z"
+    )  # fmt: skip
+
+    numpy: Any  # the backend module
+    logits: Array  # as the caller gave them
+    targets: Any
+    shape: Shape  # of the losses
+    size: int  # how many losses
+    view: Shape  # of the logits in the kernel
+    loss_view: Shape  # of the losses in the kernel
+    plain: bool  # every loss has weight 1
+
+    def weigh(self) -> tuple[float, int, float]:
+        """(sum of effective weights, how many count, sum of their targets)."""
+        raise NotImplementedError
+
+    def run(self, scale: float, loss: Array, grad: Array, hess: Array, v: Array) -> float:
+        """One fused pass; the sum of scale * losses."""
+        raise NotImplementedError
+
+    def kernel(self, a: Array) -> Array:
+        """An array of the logits' shape as the kernel reads or writes it; None stays None."""
+        return None if a is None else self.numpy.bits(a.reshape(self.view))
+
+
+def checked(name: str, x: Any, shape: Shape, like: str) -> None:
+    """ValueError unless `x` has exactly this shape."""
+    if x.shape != shape:
+        hint = ""
+        if x.size == math.prod(shape) and x.ndim != len(shape):
+            hint = f" Nothing is broadcast: `{name}.reshape({shape})` if that is what is meant."
+        raise ValueError(f"`{name}` must have {like}, {shape}; got shape {x.shape}.{hint}")
+
+
+def position(flat: int, shape: Shape) -> tuple[int, ...]:
+    """The index of a flat position."""
+    return tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
+
+
+def at(index: tuple[int, ...], noun: str) -> str:
+    """` at row 3`, ` at row (2, 5)`, or nothing where there is only one."""
+    return f" at {noun} {tables.show(index)}" if index else ""
+
+
+def or_ignored(objective: Any) -> str:
+    """How the error messages mention `ignore_index`."""
+    return "" if objective.ignore_index is None else f" or `ignore_index`={objective.ignore_index}"
+
+
+def floats(logits: Any) -> tuple[Any, Array]:
+    """The backend and the logits as an array it can hand to the kernels."""
+    backend = backends.of(logits)
+    if type(logits) is np.ndarray and logits.dtype in backend.FLOATS and logits.flags.aligned:
+        return backend, logits
+    return backend, backend.floating("logits", logits)
+
+
+def labels(x: Any) -> Array:
+    """Targets as an array the kernels read."""
+    backend = backends.of(x)
+    if type(x) is np.ndarray and x.dtype in backend.TARGETS and x.flags.aligned:
+        return x
+    return backend.targets("targets", x)
+
+
+def sparse(targets: tuple[Any, ...], shape: Shape, axis: int, classes: int, noun: str) -> tuple[Array, Array]:
+    """The two arrays of sparse targets, checked: `shape` with the class axis as long as there are ids."""
+    if len(targets) != 2 or any(np.ndim(x) != len(shape) for x in targets):
+        raise ValueError(
+            "`targets` given as a tuple must be sparse: (ids, probs), two arrays with the logits' axes, the "
+            f"{noun} axis as long as there are ids in a row; got shapes {tuple(np.shape(x) for x in targets)} against "
+            f"logits {shape}. For plain targets pass a list or an array."
+        )
+    ids, probs = labels(targets[0]), labels(targets[1])
+    if ids.dtype.kind not in "iub" and ids.size:
+        raise TypeError(f"`targets` ids must be integers; got {ids.dtype}.")
+    wanted = (*shape[:axis], ids.shape[axis], *shape[axis + 1 :])
+    checked("targets", ids, wanted, "ids in the shape of the logits but for the class axis")
+    checked("targets", probs, ids.shape, "probs in the shape of the ids")
+    return ids, probs
