@@ -53,24 +53,31 @@ void blank(const Batch &in, int64_t from, Block &b) {
     }
 }
 
-int fault_of(double x, bool logits) {
+// The largest probability let through: 1, or for one of several what the row's sum may be (float32 softmaxes hold 1.0000001).
+double ceiling(const Batch &in) {
+    if (in.x.columns == 1 || in.multilabel) return 1.0;
+    return in.options.renormalise ? LARGEST : 1.0 + in.options.tolerance;
+}
+
+int fault_of(double x, bool logits, double most) {
     if (x != x) return NOT_A_NUMBER;
     if (logits) return FINE;
-    return x < 0.0 ? NEGATIVE : x > 1.0 ? ABOVE_ONE : FINE;
+    return x < 0.0 ? NEGATIVE : x > most ? ABOVE_ONE : FINE;
 }
 
 // The first fault of the block, by row and then by column.
 bool check_values(const Batch &in, int64_t from, const Block &b, Verdict &verdict) {
     bool bad = false;
+    const double most = ceiling(in);
     for (int64_t j = 0; j < b.classes; ++j)
         for (int64_t r = 0; r < b.rows; ++r) {
             const double x = b.x[j * b.width + r];
-            bad |= in.logits ? x != x : !(x >= 0.0 && x <= 1.0);
+            bad |= in.logits ? x != x : !((x >= 0.0) & (x <= most));
         }
     if (!bad) return true;
     for (int64_t r = 0; r < b.rows; ++r)
         for (int64_t j = 0; j < b.classes; ++j)
-            if (const int fault = fault_of(b.x[j * b.width + r], in.logits)) {
+            if (const int fault = fault_of(b.x[j * b.width + r], in.logits, most)) {
                 verdict = {fault, from + r, j, b.x[j * b.width + r]};
                 return false;
             }

@@ -70,16 +70,15 @@ XENT_CLONES inline void judge_binary_logits(int64_t n, const double *x, const in
     }
 }
 
-// log p of every class, the entropy and the sum of the row, its first largest class, and what the others add up to.
+// log p of every class, the entropy of the row, its first largest class, and what the others add up to.
 XENT_CLONES inline void spread_probs(int64_t n, int64_t k, int64_t width, const double *x, double *nll, double *entropy,
-                                     double *sum, double *most, double *others, int32_t *best) {
+                                     double *most, double *others, int32_t *best) {
     for (int64_t j = 0; j < k; ++j)
         for (int64_t r = 0; r < n; ++r) {
             const double p = x[j * width + r], cost = -natural_log(p), old = most[r];
             const bool ahead = p > old;
             nll[j * width + r] = cost;
             entropy[r] += p > 0.0 ? p * cost : 0.0;
-            sum[r] += p;
             others[r] += j == 0 ? 0.0 : (ahead ? old : p);
             most[r] = ahead ? p : old;
             best[r] = ahead ? int32_t(j) : best[r];
@@ -124,11 +123,11 @@ XENT_CLONES inline void spread_variance(int64_t n, int64_t k, int64_t width, con
 // All classes of a row. Top-1 part of the loss: right -log c; wrong -log(1-c), 1-c added up from the other classes.
 inline void judge_classes(Block &b, bool logits) {
     std::vector<double> most(b.width, -INF), others(b.width, 0.0);
-    for (auto *v : {&b.entropy, &b.variance, &b.sum}) std::fill(v->begin(), v->end(), 0.0);
+    for (auto *v : {&b.entropy, &b.variance}) std::fill(v->begin(), v->end(), 0.0);
     std::fill(b.best.begin(), b.best.end(), 0);
     double *x = b.x.data(), *nll = b.nll.data(), *entropy = b.entropy.data();
     if (logits) spread_logits(b.rows, b.classes, b.width, x, nll, entropy, most.data(), others.data(), b.best.data());
-    else spread_probs(b.rows, b.classes, b.width, x, nll, entropy, b.sum.data(), most.data(), others.data(), b.best.data());
+    else spread_probs(b.rows, b.classes, b.width, x, nll, entropy, most.data(), others.data(), b.best.data());
     spread_variance(b.rows, b.classes, b.width, x, nll, entropy, b.variance.data());
     for (int64_t r = 0; r < b.rows; ++r) {
         b.loss[r] = nll[b.target[r] * b.width + r];

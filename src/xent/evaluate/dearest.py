@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+WEIGHTLESS = -0.5  # the tally gives rows of weight 0 a loss of -1; an accepted p just above 1 costs a little below 0
+
+
 @dataclass(frozen=True)
 class DearRow:
     """One row: where it is, what it cost, what was true (with its probability) and what was favoured instead."""
@@ -37,7 +40,7 @@ class Dearest:
         if not self.most or not len(loss):
             return
         full = len(self._heap) == self.most
-        likely = np.flatnonzero(loss > self._heap[0][0] if full else loss >= 0.0)
+        likely = np.flatnonzero(loss > self._heap[0][0] if full else loss > WEIGHTLESS)
         if len(likely) > self.most:
             kth = np.partition(loss[likely], -self.most)[-self.most]
             above = likely[loss[likely] > kth]

@@ -36,10 +36,14 @@ def kernel_fault(
     if kind == 1:
         return BadInput(f"{where}: `{form}` must not hold NaN or nulls; mend or remove the row before scoring.")
     if kind in (2, 3):
-        return BadInput(
-            f"{where}: `probs` must lie in [0, 1]; got {number(value)}. If these are raw scores, give the column as"
-            " `logits` (command line: --logits)."
+        near = total > 1 and 1.0 < value < 1.01
+        mend = (
+            f"Accept it with `tolerance`={_above(value - 1)} (--tolerance), or divide each row by its sum with"
+            " `renormalize`=True (--renormalize)."
+            if near
+            else "If these are raw scores, give the column as `logits` (--logits)."
         )
+        return BadInput(f"{where}: `probs` must lie in [0, 1]; got {number(value)}. {mend}")
     if kind == 4 and renormalize:
         return BadInput(f"{where}: the probabilities are all 0, so no renormalisation can mend the row.")
     if kind == 4:

@@ -21,7 +21,7 @@ def text(score: Score, *, ascii_only: bool = False, classes: int = 12) -> str:
 
 
 def _row(label: str, rest: str) -> str:
-    return f"{label:<11}{rest}"
+    return f"{label:<10} {rest}"
 
 
 def nats(x: float | None) -> str:
@@ -48,8 +48,6 @@ def _headline(s: Score) -> list[str]:
     parts = [f"n {count(s.rows)}", kinds[s.kind], f"baseline {nats(s.baseline)}"]
     if s.explained is not None:
         parts.append(f"explained {100 * s.explained:.1f} %")
-    if s.standard_error is not None:
-        parts.append(f"{100 * s.confidence:g} % interval, SE {nats(s.standard_error)}")
     lines = [_row("log loss", first), _row("", " · ".join(parts))]
     if abs(s.effective_rows - s.rows) > 0.5:
         lines.append(_row("", f"weighted: total weight {s.weight:.6g}, as informative as {s.effective_rows:.1f} equal rows"))
@@ -62,12 +60,12 @@ def _compat(s: Score) -> list[str]:
     if s.compat is None:
         return []
     c = s.compat
-    what = "cells" if s.kind == "multilabel" else "rows"
+    what = ("cell" if s.kind == "multilabel" else "row") + ("" if c.rows_changed == 1 else "s")
     if c.nats_changed is not None:
         said = f"{count(c.rows_changed)} {what} changed, {c.nats_changed:+.4g} nats"
     else:
         said = f"{count(c.rows_changed)} {what} changed; an infinite one costs {nats(c.infinite_rows_cost)} nats"
-    return [_row("as " + c.name if not c.name.startswith("floor") else c.name, f"{c.log_loss:.10g} nats · {c.says}"), _row("", said)]
+    return [_row("floored" if c.name.startswith("floor") else "as " + c.name, f"{c.log_loss:.10g} nats · {c.says}"), _row("", said)]
 
 
 def _infinite(s: Score) -> list[str]:
@@ -112,18 +110,22 @@ def _classes(s: Score, most: int) -> list[str]:
     ranked = sorted(s.by_class, key=lambda c: (-(c.share or 0.0), -c.infinite))
     shown = ranked[:most]
     counted = "yes" if s.kind == "multilabel" else "rows"
-    lines = [f"{first:<20}{counted:>11}{'nats':>11}{'SE':>10}{'share':>9}{'claims':>10}{'z':>9}"]
-    lines += [_class(c) for c in shown]
+    last = "z" if s.kind == "multilabel" else "excess"
+    lines = [f"{first:<20}{counted:>11}{'nats':>11}{'SE':>10}{'share':>9}{'claims':>10}{last:>9}"]
+    lines += [_class(c, s.kind == "multilabel") for c in shown]
     if len(ranked) > most:
         lines.append(f"… {len(ranked) - most} more in --json")
     return lines
 
 
-def _class(c: ClassScore) -> str:
+def _class(c: ClassScore, label: bool) -> str:
     share = f"{100 * c.share:.1f} %" if c.share is not None else f"{c.infinite} inf"
-    z = f"{c.z:+.1f}" if c.z is not None and math.isfinite(c.z) else "-"
+    if label:
+        last = f"{c.z:+.1f}" if c.z is not None and math.isfinite(c.z) else "-"
+    else:
+        last = f"{c.excess:+.4f}" if c.excess is not None else "-"
     error = nats(c.standard_error)
-    return f"{_cut(c.name, 19):<20}{count(c.positive):>11}{nats(c.log_loss):>11}{error:>10}{share:>9}{nats(c.entropy):>10}{z:>9}"
+    return f"{_cut(c.name, 19):<20}{count(c.positive):>11}{nats(c.log_loss):>11}{error:>10}{share:>9}{nats(c.entropy):>10}{last:>9}"
 
 
 def _dearest(s: Score) -> list[str]:
@@ -149,8 +151,10 @@ def _cut(name: str, most: int) -> str:
 def _notes(s: Score) -> list[str]:
     how = "from logits, nothing exponentiated first" if s.form == "logits" else f"from {s.dtype} probabilities, nothing clipped"
     lines = [f"! {s.infinite} infinite rows · {how}"]
+    if s.standard_error is not None:
+        lines.append(f"! {100 * s.confidence:g} % interval corrected for skewness; standard error {nats(s.standard_error)}")
     if s.renormalized is not None:
-        lines.append(f"! RENORMALISED: every row divided by its sum (off by up to {s.row_sum_deviation:.2g}), which moved the loss {s.renormalized:+.3g} nats")
+        lines.append(f"! RENORMALISED: every row divided by its sum (off by up to {s.row_sum_deviation:.2g}): {s.renormalized:+.3g} nats")
     elif s.row_sum_deviation is not None:
         lines.append(f"! rows sum to 1 within {s.row_sum_deviation:.2g}")
     lines += [f"! {note}" for note in s.notes]

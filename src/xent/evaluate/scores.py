@@ -20,7 +20,11 @@ EVERYTHING = slice(None)
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class (rows of which it is the truth) or one label (its yes/no problem). Nats; `share` of all nats."""
+    """One class (the rows of which it is the truth) or one label (its yes/no problem), in nats.
+
+    share: of all nats; excess: what it adds to the mean loss over costing what all rows cost on average. gap and z only
+    for labels: knowing the truth, even a perfect model's loss and entropy differ.
+    """
 
     name: str
     rows: int
@@ -28,8 +32,9 @@ class ClassScore:
     log_loss: float
     standard_error: float | None
     share: float | None
+    excess: float | None
     entropy: float
-    gap: float
+    gap: float | None
     z: float | None
     infinite: int
     positive: int
@@ -188,7 +193,7 @@ def _compat(tally: Tally, convention: Convention | None, loss: float) -> Compat 
 
 def _by_class(tally: Tally, plan: Plan, confidence: float) -> tuple[ClassScore, ...]:
     cells = slice(0, tally.classes)
-    everything = tally.total("wl", cells)
+    everything, whole = tally.total("wl", cells), tally.total("w", cells) + tally.total("w_inf", cells)
     infinite = tally.count("infinite", cells)
     scores = []
     for g, name in enumerate(plan.classes[: tally.classes]):
@@ -198,10 +203,11 @@ def _by_class(tally: Tally, plan: Plan, confidence: float) -> tuple[ClassScore, 
             continue
         own, spread = claim(tally, group), interval(tally, group, confidence)
         share = None if infinite or not everything else rounded(tally.total("wl", group) / everything)
-        weight = rounded(tally.total("w", group) + tally.total("w_inf", group))
+        weight, nats = tally.total("w", group) + tally.total("w_inf", group), tally.total("wl", group)
+        excess = None if infinite else rounded((nats - weight * everything / whole) / whole)
         positive = tally.count("positive", group) if tally.multilabel else rows
         scores.append(ClassScore(
-            name, rows, weight, mean_loss(tally, group), spread.standard_error, share, own.entropy, own.gap, own.z,
-            tally.count("infinite", group), positive,
+            name, rows, rounded(weight), mean_loss(tally, group), spread.standard_error, share, excess, own.entropy,
+            own.gap if tally.multilabel else None, own.z if tally.multilabel else None, tally.count("infinite", group), positive,
         ))  # fmt: skip
     return tuple(scores)
