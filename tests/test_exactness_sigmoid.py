@@ -137,8 +137,10 @@ def test_sigmoid_soft(dtype, kind):
     losses, grad = SIGMOID.value_and_grad(z, t)
     check(losses, loss, bound("sigmoid, soft targets", dtype, "loss"), z, t)
     limit = bound("sigmoid, soft targets", dtype, "gradient")
-    if dtype == np.float32:
-        check(grad, slope, limit, z, t)
+    if dtype == np.float32:  # or 2^-55 of the larger term, where the two agree to more digits than double has
+        error = np.abs(grad - slope)
+        wrong = error > np.maximum(limit * spacing(slope, dtype), terms * 2.0**-55)
+        assert not wrong.any(), (z[wrong][0], t[wrong][0], grad[wrong][0], slope[wrong][0])
     else:  # where both terms agree to 2^-53, their difference has no digits of its own left in double arithmetic
         distance = np.abs(grad - slope) / spacing(terms, dtype)
         assert distance.max() <= limit, (z[distance.argmax()], t[distance.argmax()])

@@ -46,7 +46,7 @@ struct Real<double> {
   static constexpr Bits sign = 0x8000000000000000u;
   static constexpr Bits head = 0xFFFFFFFFF8000000u;  // 26 leading significant bits
   static constexpr double log2e = coef::log2e_f64, ln2 = coef::ln2_f64, ln2_tail = coef::ln2_tail_f64;
-  static constexpr double rest_from = 40.0;
+  static constexpr double rest_from = 700.0;   // beyond it e^-|z| and its low part leave the normal range
   static constexpr double exp_floor = -760.0;
   static constexpr double lift = 0x1p128, drop = 0x1p-128;
   static constexpr int lift_bits = 128;

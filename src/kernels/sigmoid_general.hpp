@@ -1,9 +1,10 @@
 // The sigmoid family in double arithmetic: every law, soft targets, logit pipeline, Hessian diagonal. Also what float32
 // logits with soft targets use, rounded once at the end.
 //
-// With big/small and e as in sigmoid_fast.hpp. Worst error in float64, P = t, Q = 1 - t: 1.5 ulp (loss), 1.5 ulp
-// (gradient, also near its zero, where big - small e cancels: numerator and e are pairs). Laws other than log: the
-// conditioning of the power, a few ulp times max(1, gamma |log q|).
+// With big/small and e as in sigmoid_fast.hpp. Worst error, P = t, Q = 1 - t: float64 1.5 ulp (loss) and 1 ulp of the
+// larger of the two terms (gradient); float32, rounded once, 0.8 ulp (loss) and 2 ulp (gradient), the latter also near
+// its zero, where big - small e cancels: the difference is taken between pairs. Laws other than log: the conditioning of
+// the power, a few ulp times max(1, gamma |log q|).
 #pragma once
 #include "laws.hpp"
 
@@ -96,7 +97,7 @@ XENT_INLINE Bernoulli bernoulli(double z, double e, double e_lo) {
   return {up ? less : more, up ? more : less, up ? right : wrong, up ? wrong : right};
 }
 
-// Single: the results are rounded to float32, plain double arithmetic is exact enough (2^-29 where the gradient cancels).
+// Single: the results are rounded to float32; only the difference big - small e needs its low parts there.
 template <bool Single, bool Tail>
 inline void general_log(GeneralBlock& b, int n) {
   for (int i = 0; i < n; ++i) {
@@ -104,21 +105,20 @@ inline void general_log(GeneralBlock& b, int n) {
     bool up = z >= 0;
     double big = up ? Q : P, small = up ? P : Q, total = big + small;
     double a = magnitude(z), inverse = 1 / (1 + e), loss, g;
+    double big_lo = up ? Ql : Pl, small_lo = up ? Pl : Ql;
     if (Single) {
       loss = mad(big, a, total * log1p_lite(e));
-      g = mad(-small, e, big) * inverse;
     } else {
-      double big_lo = up ? Ql : Pl, small_lo = up ? Pl : Ql;
       Pair<double> l = log1p_pair(e, el, inverse);
       double near_a = Tail && a > Real<double>::rest_from ? 0.0 : a;  // keeps infinities out of the error-free steps
       Pair<double> far = two_prod(big, near_a), near = two_prod(total, l.hi);
       Pair<double> sum = two_sum(far.hi, near.hi);
       loss = sum.hi + (sum.lo + mad(total, l.lo, near.lo + mad(big_lo, near_a, far.lo)));
-      Pair<double> prod = two_prod(small, e);
-      Pair<double> diff = two_sum(big, -prod.hi);
-      double nu_lo = diff.lo - prod.lo + big_lo - mad(small, el, small_lo * e);
-      g = divide_by_one_plus(diff.hi, nu_lo, e, el, inverse);
     }
+    Pair<double> prod = two_prod(small, e);
+    Pair<double> diff = two_sum(big, -prod.hi);
+    double nu_lo = diff.lo - prod.lo + big_lo - mad(small, el, small_lo * e);
+    g = Single ? (diff.hi + nu_lo) * inverse : divide_by_one_plus(diff.hi, nu_lo, e, el, inverse);
     double h = total * e * inverse * inverse;
     if (Tail) {
       bool tail = a > Real<double>::rest_from;
