@@ -25,6 +25,7 @@ import machine
 import numpy as np
 import peers
 import report
+import scoring
 from cases import CASES, SMALL, Case
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,6 +183,7 @@ def run(quick: bool, rounds: int, names: list[str], only: str) -> report.Results
     results.small = small_calls(names, quick)
     results.peaks = {} if only else peaks([name for name in names if name == "xent" or not quick], quick)
     if ours:
+        results.scored = scoring.measure(quick, rounds)
         pairs = [(machine.import_milliseconds("numpy"), machine.import_milliseconds("xent")) for _ in range(rounds)]
         results.imports = tuple(statistics.median(column) for column in zip(*pairs, strict=True))
     results.machine, results.company = machine.describe(), company.share()

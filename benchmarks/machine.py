@@ -61,7 +61,8 @@ def microseconds(call: Callable[[], Any], repeats: int, number: int) -> float:
     return statistics.median(times)
 
 
-def _status(name: str) -> int:
+def status(name: str) -> int:
+    """Return one of this process's memory counts in bytes (Linux only)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1]) * 1024
@@ -72,12 +73,12 @@ def peak(call: Callable[[], Any]) -> int | None:
     """Return the bytes by which one call raised this process's peak of resident memory (Linux only)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from the present size
-        before = _status("VmRSS")
+        before = status("VmRSS")
     except OSError:
         return None
     result = call()
     del result
-    return _status("VmHWM") - before
+    return status("VmHWM") - before
 
 
 def child(code: str, **environment: str) -> Any:
@@ -128,7 +129,7 @@ def describe() -> list[str]:
             (line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), model
         )
     versions = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "torch", "jax", "optax", "scikit-learn", "scipy"):
+    for package in ("numpy", "torch", "jax", "optax", "scikit-learn", "scipy", "pandas"):
         try:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:

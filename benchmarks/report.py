@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from scoring import MEGABYTES, RATIO
+
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PEERS = ["PyTorch eager", "torch.compile", "JAX", "scikit-learn", "SciPy"]
 
@@ -20,6 +22,7 @@ class Results:
     small: list[Any] = field(default_factory=list)
     alone: dict[str, dict[str, float]] = field(default_factory=dict)  # setting -> case -> xent's time
     peaks: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    scored: list[Any] = field(default_factory=list)
     imports: tuple[float, ...] = ()
     machine: list[str] = field(default_factory=list)
     company: float = 0.0  # share of the processor time that other programs took during the run
@@ -90,6 +93,8 @@ def full(results: Results) -> str:
     if results.alone:
         parts += ["## Threads, company and instruction sets, ms", _ALONE, _alone(results)]
     parts += ["## Peak memory of one call beyond inputs and gradient, MB", _peaks(results)]
+    if results.scored:
+        parts += ["## Scoring a Parquet file of 10 million float32 probabilities", _scored(results)]
     if results.imports:
         numpy, xent = results.imports
         text = f"`import numpy` {numpy:.0f} ms, `import xent` {xent:.0f} ms (NumPy included): "
@@ -155,6 +160,18 @@ def _peaks(results: Results) -> str:
         return ("not installed" if name in results.missing else "–") if size is None else f"{size / 1e6:.1f}"
 
     return table(["work", *names], [[case, *(cell(found, n) for n in names)] for case, found in results.peaks.items()])
+
+
+def _scored(results: Results) -> str:
+    ours = results.scored[0]
+    lines = []
+    for one in results.scored:
+        ratio, memory = one.seconds / ours.seconds, f"{one.megabytes:.0f}"
+        if one is ours and not results.quick:
+            memory += f" (≤ {MEGABYTES}: {'met' if one.megabytes <= MEGABYTES else '**short**'})"
+        against = "" if one is ours else _verdict(ratio, None if results.quick else RATIO, "×")
+        lines.append([one.name, three(one.seconds), against, f"{one.loss:.7f}", memory])
+    return table(["", "seconds", "against xent", "log loss", "peak memory, MB"], lines)
 
 
 def replaced(text: str, block: str) -> str:

@@ -30,7 +30,7 @@ def test_a_quick_run_measures_every_row_and_writes_both_files(tmp_path):
     assert len(table) == 7
     for cells in table:
         assert cells[2].strip().endswith(" ms")  # xent itself was measured
-    for part in ("## Times", "## Calls of 64 elements", "## Threads", "## Peak memory", "## Import"):
+    for part in ("## Times", "## Calls of 64 elements", "## Threads", "## Peak memory", "## Scoring", "## Import"):
         assert part in results.read_text()
 
 
