@@ -12,6 +12,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from ml_dtypes import finfo  # NumPy's, and bfloat16
 
 NUMERICS = Path(__file__).resolve().parent.parent / "docs" / "numerics.md"
 EXTENDED = np.longdouble if np.finfo(np.longdouble).eps < 2.0**-60 else None
@@ -23,7 +24,7 @@ needs_extended = pytest.mark.skipif(EXTENDED is None, reason="long double is no 
 
 def spacing(truth, dtype):
     """One ulp of `dtype` at each truth: 2^(exponent - fraction bits), never below the smallest subnormal."""
-    info = np.finfo(dtype)
+    info = finfo(dtype)
     _, exponent = np.frexp(truth)
     floor = int(info.minexp) + 1  # frexp's exponent of the smallest normal number
     return np.ldexp(np.ones_like(truth), np.maximum(exponent, floor) - 1 - int(info.nmant))
@@ -34,7 +35,7 @@ def ulps(got, truth):
     wide = truth.dtype if truth.dtype.itemsize > got.dtype.itemsize else np.dtype(np.float64)
     got_wide, truth = got.astype(wide), truth.astype(wide)
     with np.errstate(invalid="ignore", over="ignore"):
-        info = np.finfo(got.dtype)
+        info = finfo(got.dtype)
         beyond = np.abs(truth) >= wide.type(info.max) * (1 + wide.type(2) ** -(2 + int(info.nmant)))  # rounds to inf
         target = np.where(beyond & np.isfinite(truth), np.copysign(np.inf, truth), truth)
         distance = np.abs(got_wide - target) / spacing(np.where(np.isfinite(target), target, 1), got.dtype)
