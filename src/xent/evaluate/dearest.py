@@ -94,5 +94,7 @@ def _distribution(x: np.ndarray, logits: bool) -> np.ndarray:
         x = np.array([0.0, x[0]])
     if not logits:
         return x
+    if np.isposinf(x).any():
+        return np.isposinf(x).astype(np.float64)
     e = np.exp(x - x.max())
     return e / e.sum()

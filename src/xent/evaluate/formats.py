@@ -84,12 +84,10 @@ def open_ipc(path: Path) -> Source:
 
 
 def _ipc_reader(mapped: Mapped) -> Any:
-    import pyarrow.ipc
-
     buffer = pyarrow().py_buffer(mapped.view)
-    if bytes(mapped.view[:6]) == b"ARROW1":
-        return pyarrow.ipc.open_file(buffer)
-    return pyarrow.ipc.open_stream(buffer)
+    from pyarrow import ipc
+
+    return ipc.open_file(buffer) if bytes(mapped.view[:6]) == b"ARROW1" else ipc.open_stream(buffer)
 
 
 def open_csv(path: Path) -> Source:
