@@ -126,7 +126,9 @@ def test_what_does_not_count_cannot_leak(junk, how):
         assert (kept[1][1] == 0).all() and (kept[2][1] == 0).all()
         equal([kept[0], kept[1][[0, 2]], kept[2][[0, 2]]], deleted)
     z, t = np.array([1.0, junk, -2.0]), np.array([1.0, 0.0, 1.0])
-    options = {"ignore_index": 0} if how == "ignore_index" else {"class_weight": (0.0, 1.0)} if how == "class_weight" else {}
+    options = (
+        {"ignore_index": 0} if how == "ignore_index" else {"class_weight": (0.0, 1.0)} if how == "class_weight" else {}
+    )
     deleted = outcomes(SigmoidCrossEntropy(**options), z[[0, 2]], t[[0, 2]])
     kept = outcomes(SigmoidCrossEntropy(**options), z, t, **arrays)
     assert kept[1][1] == 0 and kept[2][1] == 0
@@ -367,7 +369,9 @@ def test_two_classes_are_a_sigmoid(rng, options):
     t = rng.integers(0, 2, 25)
     two = np.stack([np.zeros(25), z], 1)
     value, gradient, hessian = outcomes(SoftmaxCrossEntropy(**options, reduction="none"), two, t)
-    equal((value, gradient[:, 1], hessian[:, 1]), outcomes(SigmoidCrossEntropy(**options, reduction="none"), z, t), 1e-12)
+    equal(
+        (value, gradient[:, 1], hessian[:, 1]), outcomes(SigmoidCrossEntropy(**options, reduction="none"), z, t), 1e-12
+    )
     np.testing.assert_allclose(gradient[:, 0], -gradient[:, 1], rtol=1e-13)
 
 
@@ -396,7 +400,10 @@ def test_options_at_rest_change_nothing(rng):
         want = outcomes(kind(), z, targets)
         equal(outcomes(kind(**rest), z, targets), want, 1e-14)
         equal(outcomes(kind(softcap=1e9), z, targets), want, 1e-9)
-    equal(outcomes(SigmoidCrossEntropy(alpha=0.5, pos_weight=1.0), z, t)[1:], [0.5 * x for x in outcomes(SigmoidCrossEntropy(), z, t)[1:]])
+    equal(
+        outcomes(SigmoidCrossEntropy(alpha=0.5, pos_weight=1.0), z, t)[1:],
+        [0.5 * x for x in outcomes(SigmoidCrossEntropy(), z, t)[1:]],
+    )
 
 
 def test_focal_counts_easy_targets_less(rng):

@@ -162,7 +162,8 @@ def js_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
         with np.errstate(invalid="ignore"):
             step: Array = np.where(a == b, 0.0, np.expm1(-abs(a - b)))  # (smaller - larger) / larger
         big = np.exp(np.maximum(a, b))
-        small, gap = np.where(step == 0, big, np.exp(np.minimum(a, b))), -big * step
+        small: Array = np.where(step == 0, big, np.exp(np.minimum(a, b)))
+        gap = -big * step
     else:
         big, small = np.maximum(a, b), np.minimum(a, b)
         gap = big - small

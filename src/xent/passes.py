@@ -38,14 +38,15 @@ def scale_of(objective: Objective, rows: Rows) -> tuple[float, float | None]:
     return 1.0 / {"weight": weight, "count": count, "elements": size, "positives": max(1.0, positives)}[wanted], None
 
 
-def fresh(rows: Rows, shape: tuple[int, ...], view: tuple[int, ...], out: Any) -> tuple[Array, Array]:
+def fresh(rows: Rows, shape: tuple[int, ...], view: tuple[int, ...], out: Any, *others: Array) -> tuple[Array, Array]:
     """(what the caller gets, what the kernel fills): the same array but for an `out` without the kernel's view."""
     logits, targets = rows.logits, rows.targets
     if out is None:
         # a matrix keeps the order of the logits; anything else is C order, which always has the kernel's view
         made = np.empty_like(logits) if len(shape) == 2 and shape == logits.shape else np.empty(shape, logits.dtype)
         return made, made
-    rows.numpy.buffer("out", out, shape, logits.dtype, (logits, *(targets if type(targets) is tuple else (targets,))))
+    inputs = (logits, *(targets if type(targets) is tuple else (targets,)), rows.w, rows.where, *others)
+    rows.numpy.buffer("out", out, shape, logits.dtype, inputs)
     seen = out.size == 0 or np.may_share_memory(out, out.reshape(view))
     return out, out if seen else np.empty(shape, logits.dtype)
 
@@ -111,7 +112,9 @@ class Loss(Objective):
             raise TypeError(f"`out` must be a pair of buffers (gradient, hessian); got {type(out).__name__}.")
         rows = self.rows(logits, targets, arrays)
         scale, _ = scale_of(self, rows)
-        grad, hess = (fresh(rows, rows.logits.shape, rows.view, x) for x in out or (None, None))
+        first, second = out or (None, None)
+        grad = fresh(rows, rows.logits.shape, rows.view, first)
+        hess = fresh(rows, rows.logits.shape, rows.view, second, first)
         if rows.size:
             rows.run(scale, None, grad[1], hess[1], None)
         return settle(grad), settle(hess)
@@ -123,7 +126,7 @@ class Loss(Objective):
         if v.shape != rows.logits.shape:
             raise ValueError(f"`v` must have the shape of the logits, {rows.logits.shape}; got shape {v.shape}.")
         scale, _ = scale_of(self, rows)
-        product = fresh(rows, rows.logits.shape, rows.view, out)
+        product = fresh(rows, rows.logits.shape, rows.view, out, v)
         if rows.size:
             rows.run(scale, None, None, product[1], v.astype(rows.logits.dtype, copy=False))
         return settle(product)

@@ -105,5 +105,5 @@ def buffer(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs:
     if not out.flags.writeable:
         raise ValueError(f"`{name}` must be writable; got a read-only array.")
     if any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs):
-        raise ValueError(f"`{name}` must not share memory with the inputs; got an array that overlaps one of them.")
+        raise ValueError(f"`{name}` must not share memory with an input or another buffer; got one that does.")
     return out
