@@ -63,9 +63,9 @@ def values(array: Any, name: str, source: str, start: int, nulls: str = "") -> n
 
     nulls: what to add to that error.
     """
-    pa = pyarrow()
     if isinstance(array, np.ndarray):
         return array
+    pa = pyarrow()
     refuse_nulls(array, name, source, start, nulls)
     kind = array.type
     if pa.types.is_dictionary(kind):
