@@ -1,6 +1,7 @@
 // The softmax family: fixed blocks of rows, each row sent to the fast tile or to the general row.
 #pragma once
 #include "softmax_activation.hpp"
+#include "softmax_fast.hpp"
 #include "softmax_general.hpp"
 
 namespace xent {
@@ -43,39 +44,80 @@ inline void zero_row(const Array& out, i64 r, const SoftmaxJob& job) {
     store(nothing, p + k * out.stride[1], out.type, out.stride[1], job.classes - k < 64 ? job.classes - k : 64);
 }
 
-// Rows one at a time; loss[i] receives the loss of row first + i.
-inline void general_one(const SoftmaxJob& job, i64 r, const RowTargets& t, int i, const RowArrays& a, double* loss) {
+// Row r, entry i of the targets, by the general path.
+inline void general_one(const SoftmaxJob& job, i64 r, const RowTargets& t, int i, const RowArrays& a, double& loss) {
   if (t.effective[i] == 0) {
-    loss[i] = 0;
+    loss = 0;
     zero_row(job.grad, r, job);
     zero_row(job.hess, r, job);
     return;
   }
-  loss[i] = general_row(job, r, {t.weight[i] * job.scale, t.effective[i] * job.scale, t.mass[i], t.y[i]}, a);
+  loss = general_row(job, r, {t.weight[i] * job.scale, t.effective[i] * job.scale, t.mass[i], t.y[i]}, a);
   store_row(a.g, job.grad, r, job);
   store_row(a.h, job.hess, r, job);
+}
+
+// The smoothing's weights of the classes, in both precisions.
+struct Tilt {
+  Scratch memory;
+  explicit Tilt(const SoftmaxJob& job, FastPlan& plan) : memory(plan.possible && job.smoothing != 0 ? 12 * job.classes : 1) {
+    if (!plan.possible || job.smoothing == 0 || !memory.data) return;
+    double* exact = memory.at<double>();
+    float* rounded = memory.at<float>(8 * job.classes);
+    for (i64 k = 0; k < job.classes; ++k) {
+      exact[k] = job.smoothing * (job.prior ? job.prior[k] : 1 / double(job.classes)) * (job.class_loss ? job.class_loss[k] : 1.0);
+      rounded[k] = float(exact[k]);
+    }
+    plan.tilt = rounded;
+    plan.tilt_exact = exact;
+    plan.tilt_sum = lane_sum(job.classes, [&](i64 k) { return exact[k]; });
+  }
+};
+
+// Rows [first, first + n) of one group: tiles where the plan allows, the general row for what they leave.
+inline void fast_group(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, i64 first, Tile& t, const RowArrays& a, double* loss) {
+  for (int from = 0; from < rows.n; from += int(plan.rows)) {
+    int n = rows.n - from < plan.rows ? rows.n - from : int(plan.rows);
+    if (plan.rows == 1) run_long(job, plan, rows, from, first + from, t);
+    else run_tile(job, plan, rows, from, first + from, t, n);
+    for (int i = 0; i < n; ++i) loss[from + i] = t.loss[i];
+    for (int i = 0; i < n; ++i)
+      if (t.special[i]) general_one(job, first + from + i, rows, from + i, a, loss[from + i]);
+  }
+}
+
+inline double softmax_block(const SoftmaxJob& job, const FastPlan& plan, i64 begin, i64 end, const Scratch& scratch, i64* bad) {
+  RowArrays a = row_arrays(job, scratch.at<double>());
+  Tile t;
+  t.place(scratch.at<char>(row_bytes(job)), plan, job);
+  RowTargets rows;
+  alignas(64) double loss[rows_most];
+  double total[8] = {};
+  for (i64 first = begin; first < end; first += rows_most) {
+    int n = int(end - first < rows_most ? end - first : rows_most);
+    read_targets(job, first, n, rows, bad);
+    if (plan.possible) fast_group(job, plan, rows, first, t, a, loss);
+    else for (int i = 0; i < n; ++i) general_one(job, first + i, rows, i, a, loss[i]);
+    for (int i = n; i & 7; ++i) loss[i] = 0;
+    for (int i = 0; i < n; i += 8)
+      for (int l = 0; l < 8; ++l) total[l] += loss[i + l];
+    if (job.loss) store_rows(loss, job.loss, job.inner, first, n);
+  }
+  return ((total[0] + total[4]) + (total[2] + total[6])) + ((total[1] + total[5]) + (total[3] + total[7]));
 }
 
 inline Result softmax(const SoftmaxJob& job) {
   Result out;
   Cut cut(job.outer, job.inner, job.classes, job.threads);
   if (cut.rows == 0 || job.classes == 0) return out;
+  FastPlan plan(job);
+  Tilt tilt(job, plan);
   Scratch partials(cut.blocks * i64(sizeof(double)));
   double* partial = partials.at<double>();
   i64 bad = -1;
-  bool ok = partial && softmax_blocks(cut.blocks, cut.threads, row_bytes(job), [&](i64 b, const Scratch& scratch) {
-    RowArrays a = row_arrays(job, scratch.at<double>());
-    RowTargets t;
-    double total = 0;
-    alignas(64) double loss[rows_most];
-    for (i64 first = cut.first(b); first < cut.end(b); first += rows_most) {
-      int n = int(cut.end(b) - first < rows_most ? cut.end(b) - first : rows_most);
-      read_targets(job, first, n, t, &bad);
-      for (int i = 0; i < n; ++i) general_one(job, first + i, t, i, a, loss);
-      for (int i = 0; i < n; ++i) total += loss[i];
-      if (job.loss) store_rows(loss, job.loss, job.inner, first, n);
-    }
-    partial[b] = total;
+  bool ok = partial && tilt.memory.data;
+  ok = ok && softmax_blocks(cut.blocks, cut.threads, row_bytes(job) + Tile::bytes(plan, job), [&](i64 b, const Scratch& scratch) {
+    partial[b] = softmax_block(job, plan, cut.first(b), cut.end(b), scratch, &bad);
   });
   out.bad = bad;
   out.total = ok ? tree_sum(partial, cut.blocks) : __builtin_nan("");

@@ -1,0 +1,198 @@
+// The fast path of a tile or a long row: exponentials, sums without the target, per-row numbers, gradient.
+#pragma once
+#include "laws.hpp"
+#include "softmax_tile.hpp"
+
+namespace xent {
+namespace {
+
+// All that a plain row needs: loss and the two numbers of its gradient. coef = scale * weight * class_loss.
+inline void finish_plain(Tile& t, int n) {
+  int padded = (n + 7) / 8 * 8;
+#pragma omp simd
+  for (int i = 0; i < padded; ++i) {
+    double sum = t.sum[i], e_y = t.e_y[i], inverse = inverse_of(sum + e_y), coef = t.coef[i];
+    double share = coef * inverse;
+    t.k[i] = float(share);
+    t.g_y[i] = 0.0 - share * sum;
+    t.loss[i] = coef * log_one_plus(sum * inverse_of(e_y));
+  }
+}
+
+// The same for any law, z-loss and smoothing. lift: scale * weight * z-loss; share: scale * weight of the smoothing.
+inline void finish_priced(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, Tile& t, int n) {
+  for (int i = 0; i < n; ++i) {
+    if (t.special[i] || rows.effective[from + i] == 0) {
+      t.loss[i] = t.g_y[i] = 0, t.k[i] = t.s[i] = 0;
+      continue;
+    }
+    double sum = t.sum[i], e_y = t.e_y[i], inverse = 1 / (sum + e_y), nll = log_one_plus(sum / e_y), p = e_y * inverse, q = sum * inverse;
+    double nlq = job.law.kind == law_focal ? log_one_plus(e_y / sum) : 0.0;
+    Price here = price(job.law, true, nll, p, q, nlq);
+    double lse = nll + t.z_y[i], pull = 2 * t.lift[i] * lse, share = t.share[i];
+    double slope = t.coef[i] * here.slope, all = slope + share * plan.tilt_sum + pull;
+    t.loss[i] = t.coef[i] * here.cost + share * (plan.tilt_sum * lse - t.z_sum[i]) + t.lift[i] * lse * lse;
+    t.k[i] = float(all * inverse);
+    t.s[i] = float(share);
+    double tilt_y = plan.tilt ? plan.tilt_exact[rows.y[from + i]] : 0.0;
+    t.g_y[i] = (0.0 - slope * q) + (all - slope) * p - share * tilt_y;
+    t.special[i] = magnitude(t.k[i]) < 1e-36f && all != 0;
+  }
+}
+
+// What the tile is told of its rows: coefficients, and which it must leave alone.
+inline void prepare(const SoftmaxJob& job, const RowTargets& rows, int from, Tile& t, int n) {
+  const double keep = 1 - job.smoothing;
+  for (int i = 0; i < n; ++i) {
+    double on = rows.effective[from + i] != 0 ? 1.0 : 0.0, w = rows.weight[from + i] * job.scale * on;
+    t.coef[i] = w * keep * rows.mass[from + i];
+    t.share[i] = w;
+    t.lift[i] = rows.effective[from + i] * job.scale * job.z_loss;
+  }
+  if (job.class_loss)
+    for (int i = 0; i < n; ++i) t.coef[i] *= rows.y[from + i] >= 0 ? job.class_loss[rows.y[from + i]] : 0.0;
+  for (int i = 0; i < n; ++i)
+    t.special[i] = rows.effective[from + i] != 0 && (rows.y[from + i] < 0 || !(t.coef[i] == 0 || t.coef[i] > 1e-14) || !(t.coef[i] < 1e14));
+}
+
+// Rows that leave [-40, 40], one by one: shifted, or left to the general row.
+inline void exp_careful(const SoftmaxJob& job, const RowTargets& rows, int from, const float* z, Tile& t, int n) {
+  const i64 classes = job.classes;
+  for (int i = 0; i < n; ++i) {
+    const float* row = z + i * classes;
+    float least = __builtin_inff(), most = -__builtin_inff(), *e = t.e + i * classes;
+    bool sane = find_shift(row, classes, least, most), idle = rows.effective[from + i] == 0;
+    if (sane && !idle && most <= plain_most && least >= -plain_most) continue;
+    if (sane && !idle && float_range(least, most)) {
+      exp_pass(row, e, classes, Real<float>::round - shift_of(most));
+      continue;
+    }
+    t.special[i] = !idle;
+    for (i64 k = 0; k < classes; ++k) e[k] = 1;
+  }
+}
+
+// Sums of every row of the tile, y taken out and kept in e_y.
+inline void sum_tile(const SoftmaxJob& job, const RowTargets& rows, int from, Tile& t, int n) {
+  const i64 classes = job.classes;
+  for (int i = 0; i < n; ++i) {
+    float* y = t.e + i * classes + (rows.y[from + i] >= 0 ? rows.y[from + i] : 0);
+    t.e_y[i] = double(*y);
+    *y = 0;
+  }
+  if (classes <= transposed_most) {
+    for (i64 k = n * classes; k < rows_most * classes; ++k) t.e[k] = 0;
+    sum_rows_64(t.e, classes, t.a, t.b, t.sum);
+  } else {
+    for (int i = 0; i < n; ++i) t.sum[i] = sum_pass(t.e + i * classes, classes);
+  }
+  for (int i = n; i < (n + 7) / 8 * 8; ++i) t.sum[i] = 0, t.e_y[i] = 1, t.coef[i] = 0;
+}
+
+inline void tilt_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, const float* z, Tile& t, int n) {
+  for (int i = 0; i < n; ++i) {
+    const float* row = z + i * job.classes;
+    t.z_y[i] = double(row[rows.y[from + i] >= 0 ? rows.y[from + i] : 0]);
+    t.z_sum[i] = plan.tilt ? dot_pass(row, plan.tilt_exact, job.classes) : 0.0;
+  }
+}
+
+// The gradient of the tile's rows from its exponentials.
+inline void scale_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, Tile& t, float* g, int n) {
+  const i64 classes = job.classes;
+  if (plan.tilt || classes >= 16) {
+    for (int i = 0; i < n; ++i) scale_pass(t.e + i * classes, g + i * classes, classes, t.k[i], plan.tilt, t.s[i]);
+  } else if (classes > 8) {
+    scale_short_rows<16>(t.e, g, classes, n, t.k);
+  } else {
+    scale_short_rows<8>(t.e, g, classes, n, t.k);
+  }
+  for (int i = 0; i < n; ++i) g[i * classes + (rows.y[from + i] >= 0 ? rows.y[from + i] : 0)] = float(t.g_y[i]);
+}
+
+// Rows [first, first + n), entries [from, from + n) of `rows`. Fills t.loss and t.special, and the gradient of the rest.
+inline void run_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, i64 first, Tile& t, int n) {
+  const float* z = t.z;
+  if (plan.direct_z) z = reinterpret_cast<const float*>(cube_row(job.z, first, job.inner));
+  else pack_rows(job.z, job, first, n, t.z);
+  prepare(job, rows, from, t, n);
+  std::uint32_t most = exp_pass(z, t.e, n * job.classes, Real<float>::round);
+  if (most > bit_cast<std::uint32_t>(plain_most)) exp_careful(job, rows, from, z, t, n);
+  sum_tile(job, rows, from, t, n);
+  if (plan.plain) {
+    finish_plain(t, n);
+  } else {
+    tilt_tile(job, plan, rows, from, z, t, n);
+    finish_priced(job, plan, rows, from, t, n);
+  }
+  if (!job.grad) return;
+  float* g = plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, first, job.inner)) : t.g;
+  scale_tile(job, plan, rows, from, t, g, n);
+  if (!plan.direct_g) unpack_rows(g, job.grad, job, first, n);
+}
+
+// One row of many classes, in chunks: exponentials go to the gradient where there is one.
+struct LongRow {
+  const SoftmaxJob& job;
+  const FastPlan& plan;
+  i64 r;
+  float *chunk, *e;
+  bool keep;  // e holds the whole row
+
+  const float* logits(i64 k, i64 n) const {
+    const char* p = cube_row(job.z, r, job.inner) + k * job.z.stride[1];
+    if (plan.direct_z) return reinterpret_cast<const float*>(p);
+    load(chunk, p, job.z.type, job.z.stride[1], n);
+    return chunk;
+  }
+  template <class F>
+  void chunks(const F& f) const {
+    for (i64 k = 0; k < job.classes; k += row_chunk) f(k, job.classes - k < row_chunk ? job.classes - k : row_chunk);
+  }
+  // e^z 2^-N of the row, its sum without y; the bits of the largest |z|.
+  std::uint32_t sum(float shifted, i64 y, double& rest, double& e_y) const {
+    std::uint32_t most = 0;
+    rest = 0;
+    chunks([&](i64 k, i64 n) {
+      float* here = keep ? e + k : e;
+      std::uint32_t bits = exp_pass(logits(k, n), here, n, shifted);
+      most = bits > most ? bits : most;
+      if (y >= k && y < k + n) e_y = double(here[y - k]), here[y - k] = 0;
+      rest += sum_pass(here, n);
+    });
+    return most;
+  }
+};
+
+inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, i64 r, Tile& t) {
+  prepare(job, rows, from, t, 1);
+  t.loss[0] = 0;
+  if (rows.effective[from] == 0 || t.special[0]) { t.special[0] = true; return; }  // the general row writes the zeros
+  const i64 y = rows.y[from];
+  float* g = job.grad && plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, r, job.inner)) : t.e;
+  LongRow row{job, plan, r, t.b, g, bool(job.grad)};
+  if (row.sum(Real<float>::round, y, t.sum[0], t.e_y[0]) > bit_cast<std::uint32_t>(plain_most)) {
+    float least = __builtin_inff(), most = -__builtin_inff();
+    bool sane = true;
+    row.chunks([&](i64 k, i64 n) { sane = sane && find_shift(row.logits(k, n), n, least, most); });
+    t.special[0] = !sane || !float_range(least, most);
+    if (t.special[0]) return;
+    row.sum(Real<float>::round - shift_of(most), y, t.sum[0], t.e_y[0]);
+  }
+  for (int i = 1; i < 8; ++i) t.sum[i] = 0, t.e_y[i] = 1, t.coef[i] = 0;
+  if (plan.plain) {
+    finish_plain(t, 1);
+  } else {
+    t.z_sum[0] = 0;
+    t.z_y[0] = double(*row.logits(y, 1));
+    if (plan.tilt) row.chunks([&](i64 k, i64 n) { t.z_sum[0] += dot_pass(row.logits(k, n), plan.tilt_exact + k, n); });
+    finish_priced(job, plan, rows, from, t, 1);
+  }
+  if (!job.grad) return;
+  scale_pass(g, g, job.classes, t.k[0], plan.tilt, t.s[0]);
+  g[y] = float(t.g_y[0]);
+  if (!plan.direct_g) store(g, cube_row(job.grad, r, job.inner), job.grad.type, job.grad.stride[1], job.classes);
+}
+
+}  // namespace
+}  // namespace xent
