@@ -24,11 +24,13 @@ SOFTMAX = {
     "id too large": ((Z, with_(IDS, 3, 12)), {}, "`targets` must hold class ids in [0, 3); got 12 at row 3."),
     "id negative": ((Z, with_(IDS, 1, -1)), {}, "`targets` must hold class ids in [0, 3); got -1 at row 1."),
     "id beside ignore_index": (
-        (Z, with_(IDS, 3, 12)), {"ignore_index": -100},
+        (Z, with_(IDS, 3, 12)),
+        {"ignore_index": -100},
         "`targets` must hold class ids in [0, 3) or `ignore_index`=-100; got 12 at row 3.",
     ),
     "id in a grid": (
-        (np.zeros((2, 3, 4)), with_(np.zeros((2, 3), int), (1, 2), 9)), {},
+        (np.zeros((2, 3, 4)), with_(np.zeros((2, 3), int), (1, 2), 9)),
+        {},
         "`targets` must hold class ids in [0, 4); got 9 at row (1, 2).",
     ),
     "id of one row": ((Z[0], 5), {}, "`targets` must hold class ids in [0, 3); got 5."),
@@ -36,60 +38,129 @@ SOFTMAX = {
     "dense negative": ((Z, with_(T, (2, 1), -0.5)), {}, "`targets` must lie in [0, 1]; got -0.5 for class 1 at row 2."),
     "dense NaN": ((Z, with_(T, (0, 2), np.nan)), {}, "`targets` must lie in [0, 1]; got nan for class 2 at row 0."),
     "sparse id": (
-        (Z, (with_(np.zeros((4, 2), int), (1, 1), 3), np.full((4, 2), 0.5))), {},
+        (Z, (with_(np.zeros((4, 2), int), (1, 1), 3), np.full((4, 2), 0.5))),
+        {},
         "`targets` must hold class ids in [0, 3); got 3 at row 1.",
     ),
     "sparse prob": (
-        (Z, (np.zeros((4, 2), int), with_(np.full((4, 2), 0.5), (3, 1), 2.0))), {},
+        (Z, (np.zeros((4, 2), int), with_(np.full((4, 2), 0.5), (3, 1), 2.0))),
+        {},
         "`targets` must lie in [0, 1]; got 2.0 for",
     ),
-    "column of ids": ((Z, IDS[:, None]), {}, "`targets` must have the shape of the logits, or one class id per row, (4, 3)"),
+    "column of ids": (
+        (Z, IDS[:, None]),
+        {},
+        "`targets` must have the shape of the logits, or one class id per row, (4, 3)",
+    ),
     "too few ids": ((Z, IDS[:3]), {}, "`targets` must have one class id per row, (4,); got shape (3,)."),
     "ids that are floats": ((Z, IDS.astype(float)), {}, "are class ids and must be integers; got float64"),
     "sparse of one axis": ((Z, (IDS, IDS)), {}, "`targets` given as a tuple must be sparse"),
     "sparse of two shapes": ((Z, (IDS[:, None], T)), {}, "`targets` must have probs in the shape of the ids"),
     "float sparse ids": ((Z, (T, T)), {}, "`targets` ids must be integers; got float64"),
-    "weights of the wrong shape": ((Z, IDS), {"sample_weight": np.ones((4, 1))}, "`sample_weight` must have one entry per row, (4,)"),
-    "weight negative": ((Z, IDS), {"sample_weight": np.array([1, 1, -2.0, 1])}, "`sample_weight` must be finite and >= 0; got -2.0 at index 2."),
-    "weight NaN": ((Z, IDS), {"sample_weight": np.array([1, np.nan, 1, 1])}, "`sample_weight` must be finite and >= 0; got nan at index 1."),
-    "weight infinite": ((Z, IDS), {"sample_weight": np.array([np.inf, 1, 1, 1])}, "`sample_weight` must be finite and >= 0; got inf at index 0."),
+    "weights of the wrong shape": (
+        (Z, IDS),
+        {"sample_weight": np.ones((4, 1))},
+        "`sample_weight` must have one entry per row, (4,)",
+    ),
+    "weight negative": (
+        (Z, IDS),
+        {"sample_weight": np.array([1, 1, -2.0, 1])},
+        "`sample_weight` must be finite and >= 0; got -2.0 at index 2.",
+    ),
+    "weight NaN": (
+        (Z, IDS),
+        {"sample_weight": np.array([1, np.nan, 1, 1])},
+        "`sample_weight` must be finite and >= 0; got nan at index 1.",
+    ),
+    "weight infinite": (
+        (Z, IDS),
+        {"sample_weight": np.array([np.inf, 1, 1, 1])},
+        "`sample_weight` must be finite and >= 0; got inf at index 0.",
+    ),
     "where of integers": ((Z, IDS), {"where": np.ones(4, int)}, "`where` must be boolean; got int64."),
     "where of the wrong shape": ((Z, IDS), {"where": np.ones(3, bool)}, "`where` must have one entry per row, (4,)"),
-    "class_weight of the wrong shape": ((Z, IDS), {"class_weight": np.ones(4)}, "`class_weight` must be a number or hold one number per class, shape (3,)"),
-    "class_weight tuple of the wrong length": ((Z, IDS), {"class_weight": (1.0, 2.0)}, "`class_weight` must be a number or hold one number per class"),
-    "class_weight negative": ((Z, IDS), {"class_weight": np.array([1, -1, 1.0])}, "`class_weight` must be finite and >= 0; got -1.0 at class 1."),
-    "prior that does not sum to 1": ((Z, IDS), {"prior": np.ones(3)}, "`prior` must hold one probability per class, shape (3,), and sum to 1"),
+    "class_weight of the wrong shape": (
+        (Z, IDS),
+        {"class_weight": np.ones(4)},
+        "`class_weight` must be a number or hold one number per class, shape (3,)",
+    ),
+    "class_weight tuple of the wrong length": (
+        (Z, IDS),
+        {"class_weight": (1.0, 2.0)},
+        "`class_weight` must be a number or hold one number per class",
+    ),
+    "class_weight negative": (
+        (Z, IDS),
+        {"class_weight": np.array([1, -1, 1.0])},
+        "`class_weight` must be finite and >= 0; got -1.0 at class 1.",
+    ),
+    "prior that does not sum to 1": (
+        (Z, IDS),
+        {"prior": np.ones(3)},
+        "`prior` must hold one probability per class, shape (3,), and sum to 1",
+    ),
     "prior tuple that does not": ((Z, IDS), {"prior": (0.5, 0.5, 0.5)}, "`prior` must hold one probability per class"),
     "axis that is not there": ((Z, IDS), {"axis": 2}, "`axis` must name one of the logits' 2 axes; got 2"),
     "no class": ((np.zeros((4, 0)), IDS), {}, "`logits` must have at least one class"),
     "no axis": ((np.float64(1.0), 0), {}, "`axis` must name one of the logits' 0 axes"),
-}  # fmt: skip
+}
 
 SIGMOID = {
     "above 1": ((Z, with_(T, (2, 1), 2)), {}, "`targets` must lie in [0, 1]; got 2.0 at index (2, 1)."),
     "below 0": ((Z[:, 0], np.array([0, 1, -1, 0])), {}, "`targets` must lie in [0, 1]; got -1 at index 2."),
     "NaN": ((Z, with_(T, (0, 2), np.nan)), {}, "`targets` must lie in [0, 1]; got nan at index (0, 2)."),
     "beside ignore_index": (
-        (Z, with_(T, (2, 1), 2)), {"ignore_index": -1}, "`targets` must lie in [0, 1] or `ignore_index`=-1; got 2.0 at index (2, 1).",
+        (Z, with_(T, (2, 1), 2)),
+        {"ignore_index": -1},
+        "`targets` must lie in [0, 1] or `ignore_index`=-1; got 2.0 at index (2, 1).",
     ),
     "one": ((0.0, 2), {}, "`targets` must lie in [0, 1]; got 2."),
     "in Fortran order": ((np.asfortranarray(Z), with_(T, (2, 1), 2)), {}, "got 2.0 at index (2, 1)."),
     "column against row": (
-        (Z[:, 0], IDS[:, None]), {},
-        "`targets` must have the shape of the logits, (4,); got shape (4, 1). Nothing is broadcast: `targets.reshape((4,))`",
+        (Z[:, 0], IDS[:, None]),
+        {},
+        "`targets` must have the shape of the logits, (4,); got shape (4, 1). Nothing is broadcast: `targets.reshape",
     ),
     "ids": ((Z, IDS), {}, "`targets` must have the shape of the logits, (4, 3); got shape (4,)."),
-    "weights per label": ((Z, T), {"sample_weight": np.ones(3)}, "`sample_weight` must have one entry per row, (4,), or the logits' shape, (4, 3)"),
-    "pos_weight of the wrong shape": ((Z, T), {"pos_weight": np.ones(4)}, "`pos_weight` must be a number or hold one number per label, shape (3,)"),
+    "weights per label": (
+        (Z, T),
+        {"sample_weight": np.ones(3)},
+        "`sample_weight` must have one entry per row, (4,), or the logits' shape, (4, 3)",
+    ),
+    "pos_weight of the wrong shape": (
+        (Z, T),
+        {"pos_weight": np.ones(4)},
+        "`pos_weight` must be a number or hold one number per label, shape (3,)",
+    ),
     "pos_weight without labels": ((Z[:, 0], T[:, 0]), {"pos_weight": np.ones(4)}, "`pos_weight` must be a number"),
-    "pos_weight negative": ((Z, T), {"pos_weight": np.array([1, 1, -1.0])}, "`pos_weight` must be finite and >= 0; got -1.0 at label 2."),
+    "pos_weight negative": (
+        (Z, T),
+        {"pos_weight": np.array([1, 1, -1.0])},
+        "`pos_weight` must be finite and >= 0; got -1.0 at label 2.",
+    ),
     "alpha above 1": ((Z, T), {"alpha": np.array([0, 1, 1.5])}, "`alpha` must be in [0, 1]; got 1.5 at label 2."),
-    "class_weight without labels": ((Z[:, 0], T[:, 0]), {"class_weight": np.ones(3)}, "`class_weight` must be a number or hold the weights of classes 0 and 1, shape (2,)"),
-    "class_weight pairs": ((Z, T), {"class_weight": np.ones((2, 2))}, "or a pair per label, shape (3, 2); got shape (2, 2)"),
+    "class_weight without labels": (
+        (Z[:, 0], T[:, 0]),
+        {"class_weight": np.ones(3)},
+        "`class_weight` must be a number or hold the weights of classes 0 and 1, shape (2,)",
+    ),
+    "class_weight pairs": (
+        (Z, T),
+        {"class_weight": np.ones((2, 2))},
+        "or a pair per label, shape (3, 2); got shape (2, 2)",
+    ),
     "bias NaN": ((Z, T), {"bias": np.array([0, np.nan, 0])}, "`bias` must be finite; got nan at label 1."),
-    "sparse label": ((Z, (with_(np.zeros((4, 1), int), 2, 7), np.ones((4, 1)))), {}, "`targets` must hold label ids in [0, 3); got 7 at row 2."),
-    "sparse mass above 1": ((Z, (np.zeros((4, 2), int), np.ones((4, 2)))), {}, "`targets` must lie in [0, 1]; got 2.0 at index (0, 0)."),
-}  # fmt: skip
+    "sparse label": (
+        (Z, (with_(np.zeros((4, 1), int), 2, 7), np.ones((4, 1)))),
+        {},
+        "`targets` must hold label ids in [0, 3); got 7 at row 2.",
+    ),
+    "sparse mass above 1": (
+        (Z, (np.zeros((4, 2), int), np.ones((4, 2)))),
+        {},
+        "`targets` must lie in [0, 1]; got 2.0 at index (0, 0).",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", SOFTMAX)

@@ -111,6 +111,8 @@ class LogLoss:
         cw = self.class_weight
         if class_weight is not None:
             cw = backends.of(class_weight).table("class_weight", class_weight)
+            if not ((cw >= 0) & np.isfinite(cw)).all():
+                raise ValueError(f"`class_weight` must be finite and >= 0; got {cw.tolist()}.")
         losses, weight, positives, gradient = terms(p, t, s, keep, cw, wanted, self.ignore_index)
         value, scale = self._reduce(losses, weight, positives, terms is _binary)
         out = np.float64 if p.dtype == np.float64 else np.float32

@@ -1,0 +1,104 @@
+"""`import xent` is light, imports nobody's framework, and its rooms only look downwards."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xent
+
+FRAMEWORKS = ("torch", "jax", "tensorflow", "keras", "sklearn", "scipy", "pandas", "polars", "pyarrow", "rich", "typer")
+HOME = Path(xent.__file__).parent
+
+# each room and the rooms it may import, from the bottom up
+ROOMS = {
+    "_kernels": (),
+    "laws": (),
+    "reference": ("laws",),
+    "objective": ("laws",),
+    "backends": ("backends",),
+    "tables": ("backends", "objective"),
+    "rows": ("_kernels", "backends", "objective", "rows", "tables"),
+    "passes": ("objective", "rows"),
+    "losses": ("objective", "passes", "rows", "tables"),
+    "probabilities": ("backends", "objective", "rows", "tables"),
+    "information": ("_kernels", "backends", "probabilities", "rows", "tables"),
+}
+
+
+def python(code, **env):
+    """Runs the code in a fresh interpreter; what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **env}
+    )
+    return done.stdout
+
+
+FOREIGN = f"import sys; print(*[m for m in {FRAMEWORKS} if m in sys.modules])"
+
+
+def test_no_framework_is_imported():
+    assert (
+        python(f"import xent, xent.reference; xent.softmax_cross_entropy([[0.0, 1.0]], [1]); {FOREIGN}").split() == []
+    )
+
+
+def test_that_the_test_above_can_fail():
+    assert python(
+        f"import sys, types; sys.modules['torch'] = types.ModuleType('torch'); import xent; {FOREIGN}"
+    ).split() == ["torch"]
+
+
+def test_score_is_imported_late():
+    assert python("import sys, xent; print(any(m.startswith('xent.evaluate') for m in sys.modules))").strip() == "False"
+
+
+def test_the_contents_page_is_complete():
+    assert sorted(xent.__all__) == xent.__all__
+    for name in xent.__all__:
+        assert getattr(xent, name) is not None and name in dir(xent)
+    tree = ast.parse((HOME / "__init__.py").read_text())
+    shown = {a.asname or a.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names}
+    assert shown - {"annotations", "Any", "TYPE_CHECKING", "import_module"} == set(xent.__all__)
+    assert xent.__version__ == "0.1.0"
+    with pytest.raises(AttributeError, match="no attribute 'sofmax'"):
+        xent.sofmax  # noqa: B018
+
+
+def test_everything_public_has_a_docstring_with_an_example():
+    for name in xent.__all__:
+        if name not in ("Score", "score"):  # these live in xent.evaluate
+            assert ">>>" in getattr(xent, name).__doc__, name
+
+
+def imports(path):
+    """The rooms of xent a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "xent":
+            below = node.module.split(".")[1:2]
+            yield from below or (a.name for a in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("xent."))
+
+
+@pytest.mark.parametrize("room", [r for r in ROOMS if r != "_kernels"])
+def test_rooms_look_downwards(room):
+    paths = list((HOME / room).glob("*.py")) or [HOME / f"{room}.py"]
+    for path in paths:
+        assert set(imports(path)) <= {*ROOMS[room], room}, path.name
+    order = list(ROOMS)
+    assert all(order.index(below) <= order.index(room) for below in ROOMS[room])
+
+
+def test_import_time():
+    """Within 60 ms of numpy's; the bound here is slack for a busy machine."""
+    clock = "import time, numpy; t = time.perf_counter(); import xent; print(time.perf_counter() - t)"
+    assert min(float(python(clock)) for _ in range(3)) < 0.25
+
+
+@pytest.mark.parametrize("path", sorted(HOME.glob("*.py")), ids=lambda p: p.name)
+def test_files_stay_readable(path):
+    assert len(path.read_text().splitlines()) <= 320
