@@ -127,8 +127,8 @@ void enter_rows(const Batch &in, int64_t from, Block &b, Registers &to) {
         if (w == 0.0) { in.loss[from + r] = -1.0; to.counts[OFF] += 1; continue; }
         const double x = b.x[r], half = in.logits ? 0.0 : 0.5;
         const bool right = one ? (x > half) == (b.target[r] != 0) : b.best[r] == b.target[r];
-        const Row row{b.loss[r], b.entropy[r], b.variance[r], w, one ? b.loss[r] : b.top[r],
-                      logsums ? natural_log(b.sum[r]) : 0.0, right, b.target[r] != 0};
+        const Row row{b.loss[r], b.entropy[r], b.variance[r], w, one ? 0.0 : b.top[r],
+                      logsums ? natural_log(b.sum[r]) : 0.0, right, b.target[r] != 0, !one};
         enter(to, b.target[r], row, in.options);
     }
 }
@@ -147,15 +147,15 @@ void enter_labels(const Batch &in, int64_t from, Block &b, Registers &to) {
             loss[r] += b.loss[r]; entropy[r] += b.entropy[r]; variance[r] += b.variance[r];
             const bool hit = (x[r] > half) == (b.target[r] != 0);
             right[r] &= hit;
-            if (w != 0.0) enter(to, j, {b.loss[r], b.entropy[r], b.variance[r], w, b.loss[r], 0.0, hit, b.target[r] != 0}, in.options);
+            if (w != 0.0) enter(to, j, {b.loss[r], b.entropy[r], b.variance[r], w, 0.0, 0.0, hit, b.target[r] != 0, false}, in.options);
         }
     }
     for (int64_t r = 0; r < b.rows; ++r) {
         const double w = weight_of(in, from + r);
         in.loss[from + r] = w == 0.0 ? -1.0 : loss[r] / labels;
         if (w == 0.0) { to.counts[b.classes * COUNTS + OFF] += 1; continue; }
-        enter(to, b.classes, {loss[r] / labels, entropy[r] / labels, variance[r] / (labels * labels), w, loss[r] / labels, 0.0,
-                              right[r] != 0, false}, in.options);
+        enter(to, b.classes, {loss[r] / labels, entropy[r] / labels, variance[r] / (labels * labels), w, 0.0, 0.0, right[r] != 0, false, false},
+              in.options);
     }
 }
 

@@ -153,7 +153,7 @@ struct Registers {
     }
 };
 
-struct Row { double loss, entropy, variance, weight, top, logsum; bool right, positive; };
+struct Row { double loss, entropy, variance, weight, top, logsum; bool right, positive, split; };
 
 // Adds one row (or one cell of a multi-label row) to a group.
 inline void enter(Registers &to, int64_t g, const Row &row, const Options &o) {
@@ -177,7 +177,8 @@ inline void enter(Registers &to, int64_t g, const Row &row, const Options &o) {
         put(finite ? W : W_INF, w); put(finite ? W2 : W2_INF, w2);
     }
     if (!finite) { counts[INFINITE] += 1; return; }
-    put(WL, w * l); put(W2L2, w2 * l2); put(W3L3, w2 * w * (l2 * l)); put(WTOP, w * row.top);
+    put(WL, w * l); put(W2L2, w2 * l2); put(W3L3, w2 * w * (l2 * l));
+    if (row.split) put(WTOP, w * row.top);
     if (weighted) { put(W3, w2 * w); put(W2L, w2 * l); put(W3L, w2 * w * l); put(W3L2, w2 * w * l2); }
 }
 

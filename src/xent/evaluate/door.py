@@ -72,6 +72,9 @@ def score(
         raise BadInput(f"`tolerance` must be a number of 0 or more; got {tolerance!r}.")
     given = {"targets": targets, "probs": probs, "logits": logits, "sample_weight": sample_weight}
     sources, request, found = _open(data, given, classes, positive, kind)
+    for source in sources:
+        if source.rows == 0:
+            raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
     plan = find(sources, request)
     width = outputs_of(sources[0], plan.outputs)
     limit = row_tolerance(plan.dtype, width) if tolerance is None else tolerance

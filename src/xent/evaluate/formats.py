@@ -16,7 +16,7 @@ from .faults import BadInput
 from .mapped import Mapped
 from .sources import Batch, Column, Source
 
-BLOCK = 1 << 22  # bytes of text parsed at a time; large enough to hide per-block work, small against 400 MB
+BLOCK = 1 << 20  # bytes of text parsed at a time: Arrow reads some blocks ahead and keeps their memory for reuse
 
 
 def slices(batch: Any, names: Sequence[str], size: int) -> Iterator[Batch]:
@@ -99,6 +99,8 @@ def open_csv(path: Path) -> Source:
     try:
         with csv.open_csv(path, read_options=options, parse_options=parse) as reader:
             schema = reader.schema
+            if not any(batch.num_rows for batch in reader):
+                raise BadInput(f"{path}: there are no rows to score.")
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from error
     found = _textual(columns(schema, str(path)))
@@ -123,6 +125,8 @@ def open_json(path: Path) -> Source:
     try:
         with json.open_json(path, read_options=options) as reader:
             schema = reader.schema
+            if not any(batch.num_rows for batch in reader):
+                raise BadInput(f"{path}: there are no rows to score.")
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from error
     found = _textual(columns(schema, str(path)))

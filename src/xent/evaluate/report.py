@@ -100,9 +100,9 @@ def _claims(s: Score) -> list[str]:
         verdict = f"{nats(s.entropy)} nats (the model's own mean entropy)"
         return ["", _row(label, verdict)]
     sure = abs(s.z) > 1.96
-    label = ("overconfident" if s.gap > 0 else "underconfident") if sure else "honest"
+    label = ("overconfident" if s.gap > 0 else "underconfident") if sure else "consistent"
     said = f"claims {nats(s.entropy)}, suffers {nats(s.log_loss)}   gap {s.gap:+.4f}   z = {s.z:+.1f}"
-    return ["", f"{label:<15}{said}" + ("" if sure else "  (no evidence against it)")]
+    return ["", f"{label:<15}{said}"]
 
 
 def _classes(s: Score, most: int) -> list[str]:
