@@ -35,6 +35,8 @@ class Rows:
     view: Shape  # of the logits in the kernel
     loss_view: Shape  # of the losses in the kernel
     plain: bool  # every loss has weight 1
+    w: Array  # weights as the kernel reads them, or None
+    where: Array
 
     def weigh(self) -> tuple[float, int, float]:
         """(sum of effective weights, how many count, sum of their targets)."""
