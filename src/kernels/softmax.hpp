@@ -81,7 +81,7 @@ inline void fast_group(const SoftmaxJob& job, const FastPlan& plan, const RowTar
     if (plan.rows == 1) run_long(job, plan, rows, from, first + from, t);
     else run_tile(job, plan, rows, from, first + from, t, n);
     for (int i = 0; i < n; ++i) loss[from + i] = t.loss[i];
-    for (int i = 0; i < n; ++i)
+    for (int i = 0; t.any_special && i < n; ++i)
       if (t.special[i]) general_one(job, first + from + i, rows, from + i, a, loss[from + i]);
   }
 }

@@ -36,23 +36,31 @@ inline void finish_priced(const SoftmaxJob& job, const FastPlan& plan, const Row
     t.s[i] = float(share);
     double tilt_y = plan.tilt ? plan.tilt_exact[rows.y[from + i]] : 0.0;
     t.g_y[i] = (0.0 - slope * q) + (all - slope) * p - share * tilt_y;
-    t.special[i] = magnitude(t.k[i]) < 1e-36f && all != 0;
+    if (magnitude(t.k[i]) < 1e-36f && all != 0) t.special[i] = t.any_special = true;
   }
 }
 
-// What the tile is told of its rows: coefficients, and which it must leave alone.
+// What the tile is told of its rows: coefficients, and which it must leave alone (soft, or weighed out of float32's range).
 inline void prepare(const SoftmaxJob& job, const RowTargets& rows, int from, Tile& t, int n) {
-  const double keep = 1 - job.smoothing;
+  const double keep = 1 - job.smoothing, scale = job.scale, lift = job.scale * job.z_loss;
+  const double *effective = rows.effective + from, *weight = rows.weight + from, *mass = rows.mass + from;
+  const i64* y = rows.y + from;
   for (int i = 0; i < n; ++i) {
-    double on = rows.effective[from + i] != 0 ? 1.0 : 0.0, w = rows.weight[from + i] * job.scale * on;
-    t.coef[i] = w * keep * rows.mass[from + i];
-    t.share[i] = w;
-    t.lift[i] = rows.effective[from + i] * job.scale * job.z_loss;
+    t.share[i] = effective[i] != 0 ? weight[i] * scale : 0.0;
+    t.coef[i] = t.share[i] * keep * mass[i];
+    t.lift[i] = effective[i] * lift;
   }
   if (job.class_loss)
-    for (int i = 0; i < n; ++i) t.coef[i] *= rows.y[from + i] >= 0 ? job.class_loss[rows.y[from + i]] : 0.0;
-  for (int i = 0; i < n; ++i)
-    t.special[i] = rows.effective[from + i] != 0 && (rows.y[from + i] < 0 || !(t.coef[i] == 0 || t.coef[i] > 1e-14) || !(t.coef[i] < 1e14));
+    for (int i = 0; i < n; ++i) t.coef[i] *= y[i] >= 0 ? job.class_loss[y[i]] : 0.0;
+  i64 any = 0;
+  for (int i = 0; i < n; ++i) {
+    bool outside = (t.coef[i] != 0) & !((t.coef[i] > 1e-14) & (t.coef[i] < 1e14));
+    any |= i64((effective[i] != 0) & ((y[i] < 0) | outside));
+  }
+  t.any_special = any != 0;
+  for (int i = 0; i < n; ++i) t.special[i] = false;
+  for (int i = 0; any && i < n; ++i)
+    t.special[i] = effective[i] != 0 && (y[i] < 0 || (t.coef[i] != 0 && !(t.coef[i] > 1e-14 && t.coef[i] < 1e14)));
 }
 
 // Rows that leave [-40, 40], one by one: shifted, or left to the general row.
@@ -67,7 +75,7 @@ inline void exp_careful(const SoftmaxJob& job, const RowTargets& rows, int from,
       exp_pass(row, e, classes, Real<float>::round - shift_of(most));
       continue;
     }
-    t.special[i] = !idle;
+    if (!idle) t.special[i] = t.any_special = true;
     for (i64 k = 0; k < classes; ++k) e[k] = 1;
   }
 }
@@ -82,7 +90,7 @@ inline void sum_tile(const SoftmaxJob& job, const RowTargets& rows, int from, Ti
   }
   if (classes <= transposed_most) {
     for (i64 k = n * classes; k < rows_most * classes; ++k) t.e[k] = 0;
-    sum_rows_64(t.e, classes, t.a, t.b, t.sum);
+    sum_rows_64(t.e, classes, t.a, t.sum);
   } else {
     for (int i = 0; i < n; ++i) t.sum[i] = sum_pass(t.e + i * classes, classes);
   }
@@ -167,7 +175,7 @@ struct LongRow {
 inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, i64 r, Tile& t) {
   prepare(job, rows, from, t, 1);
   t.loss[0] = 0;
-  if (rows.effective[from] == 0 || t.special[0]) { t.special[0] = true; return; }  // the general row writes the zeros
+  if (rows.effective[from] == 0 || t.special[0]) { t.special[0] = t.any_special = true; return; }  // the general row writes the zeros
   const i64 y = rows.y[from];
   float* g = job.grad && plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, r, job.inner)) : t.e;
   LongRow row{job, plan, r, t.b, g, bool(job.grad)};
@@ -175,8 +183,7 @@ inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
     float least = __builtin_inff(), most = -__builtin_inff();
     bool sane = true;
     row.chunks([&](i64 k, i64 n) { sane = sane && find_shift(row.logits(k, n), n, least, most); });
-    t.special[0] = !sane || !float_range(least, most);
-    if (t.special[0]) return;
+    if (!sane || !float_range(least, most)) { t.special[0] = t.any_special = true; return; }
     row.sum(Real<float>::round - shift_of(most), y, t.sum[0], t.e_y[0]);
   }
   for (int i = 1; i < 8; ++i) t.sum[i] = 0, t.e_y[i] = 1, t.coef[i] = 0;

@@ -92,16 +92,24 @@ inline void interleave(const float* __restrict in, float* __restrict out, i64 n)
     for (int b = 0; b < 8; ++b) out[8 * i + b] = in[i + b * m];
 }
 
-// Sums of the 64 rows of a (64, classes) tile: two interleaves make it (classes, 64). a and b: scratch of its size.
-inline void sum_rows_64(const float* __restrict x, i64 classes, float* __restrict a, float* __restrict b, double* __restrict sums) {
-  interleave(x, a, 64 * classes);
-  interleave(a, b, 64 * classes);
-  for (int g = 0; g < 64; g += 16) {
-    double acc[16] = {};
-    for (i64 j = 0; j < classes; ++j)
-      for (int l = 0; l < 16; ++l) acc[l] += double(b[64 * j + g + l]);
-    for (int l = 0; l < 16; ++l) sums[g + l] = acc[l];
+// Sums of the 64 rows of a (64, classes) tile, rows in lanes: row 8 r1 + r0, class j comes to 8 (r0 classes + j) + r1.
+inline void sum_rows_64(const float* __restrict x, i64 classes, float* __restrict lanes_first, double* __restrict sums) {
+  interleave(x, lanes_first, 64 * classes);
+  alignas(64) double by_rest[64];
+  for (int r0 = 0; r0 < 8; ++r0) {
+    const float* part = lanes_first + r0 * classes * 8;
+    double acc[8] = {}, odd[8] = {};
+    i64 j = 0;
+    for (; j + 2 <= classes; j += 2) {
+      for (int l = 0; l < 8; ++l) acc[l] += double(part[8 * j + l]);
+      for (int l = 0; l < 8; ++l) odd[l] += double(part[8 * j + 8 + l]);
+    }
+    if (j < classes)
+      for (int l = 0; l < 8; ++l) acc[l] += double(part[8 * j + l]);
+    for (int l = 0; l < 8; ++l) by_rest[8 * r0 + l] = acc[l] + odd[l];
   }
+  for (int r0 = 0; r0 < 8; ++r0)
+    for (int r1 = 0; r1 < 8; ++r1) sums[8 * r1 + r0] = by_rest[8 * r0 + r1];
 }
 
 // Rows of fewer than 16 classes: whole vectors are written and what runs over is overwritten by the next row.

@@ -9,7 +9,7 @@ namespace xent {
 namespace {
 
 constexpr i64 tile_floats = 8192;    // exponentials of a tile: 32 KB
-constexpr i64 transposed_most = 32;  // up to so many classes the 64 rows of a tile are summed in lanes
+constexpr i64 transposed_most = 40;  // up to so many classes the 64 rows of a tile are summed in lanes
 constexpr i64 row_chunk = 2048;
 
 // What is asked of every row of the job.
@@ -43,7 +43,7 @@ struct FastPlan {
 struct Tile {
   alignas(64) double sum[64], e_y[64], z_y[64], z_sum[64], base[64], coef[64], lift[64], share[64], loss[64], g_y[64];
   alignas(64) float k[64], s[64];
-  bool special[64];  // to be done by the general row
+  bool special[64], any_special;  // to be done by the general row
   float *e, *z, *g, *a, *b;
   static i64 bytes(const FastPlan& plan, const SoftmaxJob& job) {
     i64 one = tile_bytes(plan, job);
