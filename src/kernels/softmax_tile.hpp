@@ -25,7 +25,7 @@ struct FastPlan {
   explicit FastPlan(const SoftmaxJob& job) {
     const bool narrow = job.z.type == Type::f32 || job.z.type == Type::f16 || job.z.type == Type::bf16;
     const bool log = job.law.kind == law_log;
-    possible = narrow && !job.pipe.on && !job.hess && !job.v && (job.smoothing == 0 || (log && job.smoothing <= 0.5));
+    possible = narrow && (job.classes > 1 || job.smoothing == 0) && !job.pipe.on && !job.hess && !job.v && (job.smoothing == 0 || (log && job.smoothing <= 0.5));
     plain = log && job.z_loss == 0 && job.smoothing == 0;
     rows = job.classes <= tile_floats / rows_most ? rows_most : tile_floats / job.classes;
     if (rows < 1) rows = 1;
