@@ -18,7 +18,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path i
 
 def run(*arguments, cwd, **environment):
     command = [sys.executable, "-c", "from xent.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT | environment, encoding="utf-8")
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT | environment, encoding="utf-8"
+    )
 
 
 @pytest.fixture

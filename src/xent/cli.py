@@ -21,7 +21,9 @@ FAILED, BAD_INPUT = 1, 2
 def main() -> None:
     """Entry point of the console script `xent`."""
     if typer is None:
-        print(f"xent: the command line needs typer, which is not installed; install it with: {INSTALL}", file=sys.stderr)
+        print(
+            f"xent: the command line needs typer, which is not installed; install it with: {INSTALL}", file=sys.stderr
+        )
         raise SystemExit(BAD_INPUT)
     app()
 
@@ -63,7 +65,9 @@ class _Bar:
     def __init__(self) -> None:
         import time
 
-        self._clock, self._start, self._bar, self._tasks = time.monotonic, time.monotonic(), None, {}  # type: ignore[var-annotated]
+        self._clock, self._start = time.monotonic, time.monotonic()
+        self._bar: Any = None
+        self._tasks: dict[str, Any] = {}
 
     def __call__(self, file: str, done: int, total: int | None) -> None:
         if self._bar is None:
@@ -73,7 +77,7 @@ class _Bar:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-            self._bar: Any = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
         if file not in self._tasks:
             self._tasks[file] = self._bar.add_task(Path(file).name or "rows", total=total)
@@ -124,23 +128,39 @@ if typer is not None:
 
     @app.command()
     def score(
-        data: Annotated[Columns, typer.Argument(help="Files, globs or folders: CSV, Parquet, Arrow IPC, JSON lines, NPZ, NPY.", show_default=False)] = None,
-        target: Annotated[Columns, typer.Option(help="Column(s) of true labels; globs and commas allowed; or a .npy file.")] = None,
+        data: Annotated[
+            Columns,
+            typer.Argument(
+                help="Files, globs or folders: CSV, Parquet, Arrow IPC, JSON lines, NPZ, NPY.", show_default=False
+            ),
+        ] = None,
+        target: Annotated[
+            Columns, typer.Option(help="Column(s) of true labels; globs and commas allowed; or a .npy file.")
+        ] = None,
         probs: Annotated[Columns, typer.Option(help="Column(s) of probabilities; or a .npy file.")] = None,
         logits: Annotated[Columns, typer.Option(help="Column(s) of logits; or a .npy file.")] = None,
         weight: Annotated[str | None, typer.Option(help="Column of weights; 'none' for no weights.")] = None,
         classes: Annotated[Columns, typer.Option(help="Class names in the order of the predictions: a,b,c.")] = None,
         positive: Annotated[str | None, typer.Option(help="The label that a single prediction column is for.")] = None,
-        kind: Annotated[str | None, typer.Option(help="binary, multiclass or multilabel, where the columns leave it open.")] = None,
+        kind: Annotated[
+            str | None, typer.Option(help="binary, multiclass or multilabel, where the columns leave it open.")
+        ] = None,
         floor: Annotated[float | None, typer.Option(help="Also say the loss with p(truth) held above this.")] = None,
-        compat: Annotated[str | None, typer.Option(help="Also say what sklearn, torch, keras or xgboost would.")] = None,
+        compat: Annotated[
+            str | None, typer.Option(help="Also say what sklearn, torch, keras or xgboost would.")
+        ] = None,
         tolerance: Annotated[float | None, typer.Option(help="How far a row may be from summing to 1.")] = None,
-        renormalize: Annotated[bool, typer.Option("--renormalize", help="Divide every row by its sum, and say so.")] = False,
+        renormalize: Annotated[
+            bool, typer.Option("--renormalize", help="Divide every row by its sum, and say so.")
+        ] = False,
         rows: Annotated[int, typer.Option(min=0, help="How many of the dearest rows to show.")] = 10,
         confidence: Annotated[float, typer.Option(help="Level of the interval.")] = 0.95,
         json: Annotated[bool, typer.Option("--json", help="Print every number as JSON.")] = False,
         ascii: Annotated[bool, typer.Option("--ascii", help="Print ASCII only.")] = False,
-        fail_above: Annotated[float | None, typer.Option(help="Exit with 1 when the log loss is above this (with --floor or --compat: theirs).")] = None,
+        fail_above: Annotated[
+            float | None,
+            typer.Option(help="Exit with 1 when the log loss is above this (with --floor or --compat: theirs)."),
+        ] = None,
     ) -> None:
         """What predictions cost: log loss with its interval, where the nats go, class by class, the dearest rows.
 
@@ -161,7 +181,10 @@ if typer is not None:
 
     @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
     def explain(context: typer.Context) -> None:
-        """Work a cross-entropy by hand: xent explain --logits 2.0 -1.0 0.5 --targets 1 0 1 [--family sigmoid|softmax]."""
+        """Work a cross-entropy by hand.
+
+        xent explain --logits 2.0 -1.0 0.5 --targets 1 0 1 [--family sigmoid|softmax]
+        """
         from .explain import explain as write
 
         given = _explain_arguments(context.args)

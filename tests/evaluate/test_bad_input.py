@@ -65,7 +65,9 @@ def save(table, path):
 def test_row_sums():
     good = [[0.5, 0.5], [0.25, 0.75]]
     refused("row 1", "sum to 1", "0.9", "tolerance", "renormalize", targets=[0, 1], probs=[good[0], [0.25, 0.65]])
-    assert xent.score(targets=[0, 1], probs=[good[0], [0.25, 0.65]], tolerance=0.2).row_sum_deviation == pytest.approx(0.1)
+    assert xent.score(targets=[0, 1], probs=[good[0], [0.25, 0.65]], tolerance=0.2).row_sum_deviation == pytest.approx(
+        0.1
+    )
     refused("row 0", "all 0", targets=[0, 1], probs=[[0, 0], good[1]], renormalize=True)
     float32 = np.float32([[0.1] * 10]) + np.float32(1e-8)
     assert xent.score(targets=[0], probs=float32).rows == 1

@@ -70,7 +70,10 @@ def test_npz_and_npy(tmp_path, order, compressed):
     both = np.rec.fromarrays([IDS.astype(np.int8), P[:, 0].astype(np.float32)], names="label,p").view(np.ndarray)
     np.save(tmp_path / "rows.npy", both[both["label"] < 2])
     few = IDS < 2
-    assert xent.score(tmp_path / "rows.npy").log_loss == xent.score(targets=IDS[few], probs=P[few, 0].astype(np.float32)).log_loss
+    assert (
+        xent.score(tmp_path / "rows.npy").log_loss
+        == xent.score(targets=IDS[few], probs=P[few, 0].astype(np.float32)).log_loss
+    )
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "dict", "reader", "batch", "categories", "large"])
@@ -133,7 +136,12 @@ def test_multilabel_columns_pair_by_their_endings():
     rate = t.mean(0)
     assert truth.baseline == pytest.approx((-rate * np.log(rate) - (1 - rate) * np.log(1 - rate)).mean(), rel=1e-13)
     assert [c.positive for c in truth.by_class] == t.sum(0).tolist()
-    table = pa.table({**{f"label_{n}": t[:, k] for k, n in enumerate("abc")}, **{f"prob_{n}": p[:, k] for k, n in reversed(list(enumerate("abc")))}})
+    table = pa.table(
+        {
+            **{f"label_{n}": t[:, k] for k, n in enumerate("abc")},
+            **{f"prob_{n}": p[:, k] for k, n in reversed(list(enumerate("abc")))},
+        }
+    )
     found = xent.score(table)
     assert found.log_loss == truth.log_loss and [c.name for c in found.by_class] == ["a", "b", "c"]
     assert xent.score(pa.table({"label": t.tolist(), "probs": p.tolist()})).log_loss == truth.log_loss
@@ -182,6 +190,8 @@ def test_arrays_need_numpy_only(tmp_path):
 
 
 def test_import_is_numpy_only():
-    code = "import sys, xent; xent.score; print([m for m in ('pyarrow', 'rich', 'typer', 'pandas') if m in sys.modules])"
+    code = (
+        "import sys, xent; xent.score; print([m for m in ('pyarrow', 'rich', 'typer', 'pandas') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert done.stdout.strip() == "[]"

@@ -25,7 +25,10 @@ def test_yardstick_two_classes(ending):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize(
     ("weight", "true", "clipped", "total"),
-    [("none", 0.8021881671805489, 0.8021367509155384, 2781.186375614963), ("weight", 0.8003093584025057, 0.800277836886356, 140156.30138210737)],
+    [
+        ("none", 0.8021881671805489, 0.8021367509155384, 2781.186375614963),
+        ("weight", 0.8003093584025057, 0.800277836886356, 140156.30138210737),
+    ],
 )  # fmt: skip
 def test_yardstick_four_classes_true_and_as_published(ending, weight, true, clipped, total):
     score = xent.score(real(f"yardstick/hpc_cv.{ending}"), sample_weight=weight, compat="sklearn")
@@ -85,7 +88,10 @@ def test_imdb_is_refused_until_its_row_sums_are_accepted():
 def test_twenty_newsgroups_is_infinite():
     folder = real("label_errors")
     score = xent.score(
-        probs=folder / "20news_test_set_pyx.npy", targets=folder / "20news_test_set_original_labels.npy", floor=1e-15, rows=61
+        probs=folder / "20news_test_set_pyx.npy",
+        targets=folder / "20news_test_set_original_labels.npy",
+        floor=1e-15,
+        rows=61,
     )
     assert score.log_loss == math.inf and score.infinite == 61
     assert score.finite_mean == pytest.approx(0.4308729912262828, **CLOSE)
@@ -131,5 +137,7 @@ def test_compat_sklearn_is_scikit_learn(dtype):
     targets = np.concatenate([rng.integers(0, 2, 200), [1, 0, 1, 0]])
     theirs = metrics.log_loss(targets, np.stack([1 - probs, probs], 1).astype(dtype))
     ours = xent.score(targets=targets, probs=probs, compat="sklearn")
-    assert ours.compat.log_loss == pytest.approx(theirs, rel={"float16": 3e-3, "float32": 3e-6, "float64": 1e-13}[dtype])
+    assert ours.compat.log_loss == pytest.approx(
+        theirs, rel={"float16": 3e-3, "float32": 3e-6, "float64": 1e-13}[dtype]
+    )
     assert ours.log_loss == math.inf

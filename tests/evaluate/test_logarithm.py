@@ -10,11 +10,14 @@ from xent import _kernels
 mpmath = pytest.importorskip("mpmath")
 RNG = np.random.default_rng(11)
 TINY = [5e-324, 2.0**-1074 * 3, 2.0**-1022, np.nextafter(2.0**-1022, 0)]
+HALVES = RNG.random(1500)
+POWERS = 10.0 ** RNG.uniform(-320, 300, 1500)
+SMALL = 10.0 ** RNG.uniform(-300, 0, 800)
 POINTS = {
-    0: [*RNG.random(1500), *(10.0 ** RNG.uniform(-320, 300, 1500)), *(1 + RNG.normal(size=1500) * 1e-8), 1.0, 0.5, *TINY],
-    1: [*(-RNG.random(1500)), *RNG.random(1500), *(10.0 ** RNG.uniform(-300, 300, 800)), *(-(10.0 ** RNG.uniform(-300, 0, 800)))],
-    2: [*(-RNG.random(1500)), *RNG.uniform(-745.1, 0, 3000), *(-(10.0 ** RNG.uniform(-300, 0, 500))), -690.0, -708.4, -745.13, 0.0],
-}  # fmt: skip
+    0: [*HALVES, *POWERS, *(1 + RNG.normal(size=1500) * 1e-8), 1.0, 0.5, *TINY],
+    1: [*-HALVES, *HALVES, *POWERS, *-SMALL],
+    2: [*-HALVES, *RNG.uniform(-745.1, 0, 3000), *-SMALL, -690.0, -708.4, -745.13, 0.0],
+}
 TRUTH = {0: lambda x: mpmath.log(x), 1: lambda x: mpmath.log1p(x), 2: lambda x: mpmath.exp(x)}
 
 
@@ -32,4 +35,6 @@ def test_worst_error(which, bound):
 def test_edges():
     assert _kernels.natural(0, 0.0) == -math.inf and _kernels.natural(0, 1.0) == 0.0
     assert _kernels.natural(1, -1.0) == -math.inf and _kernels.natural(1, 0.0) == 0.0
-    assert _kernels.natural(2, -math.inf) == 0.0 and _kernels.natural(2, 0.0) == 1.0 and _kernels.natural(2, -1e300) == 0.0
+    assert (
+        _kernels.natural(2, -math.inf) == 0.0 and _kernels.natural(2, 0.0) == 1.0 and _kernels.natural(2, -1e300) == 0.0
+    )

@@ -60,14 +60,19 @@ def test_batches_and_order_never_change_a_bit(kind, weighted, size, seed):
     whole = xent.score(**options(kind, targets, x, weight))
     assert numbers(xent.score(**options(kind, targets, x, weight), batch_rows=size)) == numbers(whole)
     order = np.random.default_rng(seed).permutation(len(x))
-    mixed = xent.score(**options(kind, targets[order], x[order], None if weight is None else weight[order]), batch_rows=size)
+    mixed = xent.score(
+        **options(kind, targets[order], x[order], None if weight is None else weight[order]), batch_rows=size
+    )
     assert numbers(mixed) == numbers(whole)
     assert [row.loss for row in mixed.dearest] == [row.loss for row in whole.dearest]
     assert {int(order[row.row]) for row in mixed.dearest} == {row.row for row in whole.dearest}
 
 
 @settings(max_examples=10, deadline=None)
-@given(cuts=st.lists(st.integers(1, 699), min_size=1, max_size=4, unique=True), formats=st.sampled_from(["parquet", "arrow", "jsonl"]))
+@given(
+    cuts=st.lists(st.integers(1, 699), min_size=1, max_size=4, unique=True),
+    formats=st.sampled_from(["parquet", "arrow", "jsonl"]),
+)
 def test_files_never_change_a_bit(tmp_path_factory, cuts, formats):
     targets, x, _ = problem("binary")
     table = pa.table({"label": targets, "prob": x.astype(float)})
@@ -160,11 +165,15 @@ def test_two_classes_are_binary_and_logits_are_probabilities():
 
 def test_losses_are_those_of_the_loss_functions():
     targets, z, weight = problem("logits")
-    assert xent.score(targets=targets, logits=z).log_loss == pytest.approx(float(xent.softmax_cross_entropy(z, targets)), rel=1e-14)
+    assert xent.score(targets=targets, logits=z).log_loss == pytest.approx(
+        float(xent.softmax_cross_entropy(z, targets)), rel=1e-14
+    )
     mean = xent.softmax_cross_entropy(z, targets, sample_weight=weight)
     assert xent.score(targets=targets, logits=z, sample_weight=weight).log_loss == pytest.approx(float(mean), rel=1e-14)
     targets, z, _ = problem("binary logits")
-    assert xent.score(targets=targets, logits=z).log_loss == pytest.approx(float(xent.sigmoid_cross_entropy(z, targets)), rel=1e-14)
+    assert xent.score(targets=targets, logits=z).log_loss == pytest.approx(
+        float(xent.sigmoid_cross_entropy(z, targets)), rel=1e-14
+    )
 
 
 def test_interval_against_plain_formulas():

@@ -1,4 +1,4 @@
-"""NumPy arrays as a `Source`: from memory, from .npy (mapped) and from .npz (stored members mapped, others unpacked)."""
+"""NumPy arrays as a `Source`: from memory, from .npy (mapped), from .npz (stored members mapped, others unpacked)."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def values(array: Any, name: str, source: str, start: int, nulls: str = "") -> n
         return _lists(array, name, source, start)
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
-    return array.to_numpy(zero_copy_only=False)
+    return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
 def refuse_nulls(array: Any, name: str, source: str, start: int, advice: str = "") -> None:
@@ -96,10 +96,13 @@ def _lists(array: Any, name: str, source: str, start: int) -> np.ndarray:
     if (lengths != lengths[0]).any():
         row = int(np.argmax(lengths != lengths[0]))
         raise BadInput(
-            f"{place(source, start + row, name)}: every list must have the same length; got {lengths[row]} after {lengths[0]}."
+            f"{place(source, start + row, name)}: every list must have the same length; got {lengths[row]} after"
+            f" {lengths[0]}."
         )
     flat = array.flatten()
     if flat.null_count:
         row = int(np.argmax(flat.is_null().to_numpy(zero_copy_only=False))) // int(lengths[0])
-        raise BadInput(f"{place(source, start + row, name)}: the list holds a null; fill or remove such rows before scoring.")
-    return flat.to_numpy(zero_copy_only=False).reshape(len(array), int(lengths[0]))
+        raise BadInput(
+            f"{place(source, start + row, name)}: the list holds a null; fill or remove such rows before scoring."
+        )
+    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(array), int(lengths[0]))

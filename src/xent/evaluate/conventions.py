@@ -44,7 +44,9 @@ def convention(compat: str | None, floor: float | None, dtype: str) -> Conventio
     if compat == "torch":
         return Convention("torch", "log p >= -100", 0.0, 100.0)
     if compat == "keras":
-        return Convention("keras", "divides by the row's sum, clips at 1e-07", -math.log1p(-1e-7), -math.log(1e-7), True)
+        return Convention(
+            "keras", "divides by the row's sum, clips at 1e-07", -math.log1p(-1e-7), -math.log(1e-7), True
+        )
     if compat == "xgboost":
         return Convention("xgboost", "p >= 1e-16", 0.0, -math.log(1e-16))
     raise BadInput(f"`compat` must be one of {', '.join(NAMES)}; got {compat!r}.")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
 WEIGHTLESS = -0.5  # the tally gives rows of weight 0 a loss of -1; an accepted p just above 1 costs a little below 0
 
 
@@ -65,7 +64,15 @@ class Dearest:
 
 
 def describe(
-    x: np.ndarray, target: np.ndarray, loss: float, names: tuple[str, ...], *, logits: bool, weight: float, file: str, row: int
+    x: np.ndarray,
+    target: np.ndarray,
+    loss: float,
+    names: tuple[str, ...],
+    *,
+    logits: bool,
+    weight: float,
+    file: str,
+    row: int,
 ) -> DearRow:
     """Write up one row. x: its predictions; target: its class id, or its yes/no labels."""
     if target.ndim:  # multi-label: the dearest of its labels
@@ -76,7 +83,9 @@ def describe(
         return DearRow(file, row, loss, f"{names[at]}={said}", prob, f"{names[at]}={other}", 1.0 - prob, weight)
     probs = _distribution(x.astype(np.float64), logits)
     top = int(np.argmax(probs))
-    return DearRow(file, row, loss, names[int(target)], float(probs[int(target)]), names[top], float(probs[top]), weight)
+    return DearRow(
+        file, row, loss, names[int(target)], float(probs[int(target)]), names[top], float(probs[top]), weight
+    )
 
 
 def _cell(x: float, t: int, logits: bool) -> float:
@@ -97,4 +106,4 @@ def _distribution(x: np.ndarray, logits: bool) -> np.ndarray:
     if np.isposinf(x).any():
         return np.isposinf(x).astype(np.float64)
     e = np.exp(x - x.max())
-    return e / e.sum()
+    return np.asarray(e / e.sum())

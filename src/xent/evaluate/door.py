@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .columns import Request, find, outputs_of
+from .classes import Request, outputs_of
+from .columns import find
 from .conventions import convention, row_tolerance
 from .faults import BadInput
 from .scores import Score, result
@@ -41,13 +42,13 @@ def score(
     .. math:: L = \frac{\sum_i w_i \, (-\log p_i(y_i))}{\sum_i w_i} \quad \text{(nats; multi-label: mean over labels)}
 
     data
-        A path (CSV, Parquet, Arrow IPC, JSON lines, NPY, NPZ), a glob, a folder, a list of these, a dict of arrays, or a
-        table with the Arrow PyCapsule interface (pandas, polars, pyarrow). Left out: `targets` with `probs` or `logits`
-        are arrays.
+        A path (CSV, Parquet, Arrow IPC, JSON lines, NPY, NPZ), a glob, a folder, a list of these, a dict of arrays, or
+        a table with the Arrow PyCapsule interface (pandas, polars, pyarrow). Left out: `targets` with `probs` or
+        `logits` are arrays.
     targets, probs, logits, sample_weight
-        With `data`: column names or globs, one or several; found by obvious names when left out (`sample_weight="none"`:
-        no weights). Without `data`: arrays. probs/logits [rows] (binary) or [rows, classes]; targets [rows] ids, text or
-        bool, or [rows, labels] of 0 and 1 (multi-label).
+        With `data`: column names or globs, one or several; found by obvious names when left out
+        (`sample_weight="none"`: no weights). Without `data`: arrays. probs/logits [rows] (binary) or [rows, classes];
+        targets [rows] ids, text or bool, or [rows, labels] of 0 and 1 (multi-label).
     classes, positive, kind
         Class names in the order of the predictions; the label that one prediction column is for; binary, multiclass or
         multilabel where the shapes leave it open.
@@ -55,7 +56,7 @@ def score(
         Also say what the loss would be with p held above `floor`, or by the convention of sklearn, torch, keras or
         xgboost. `Score.compat` holds it; `Score.log_loss` stays as it is.
     tolerance, renormalize
-        How far a row of probabilities may be from summing to 1 (default classes * 2^-23); or divide each row by its sum.
+        How far a row of probabilities may be from summing to 1 (default classes * 2^-23); or divide each row by it.
     confidence, rows, batch_rows, progress
         Level of the interval; how many dearest rows to keep; rows read at a time (never changes a digit); a callable
         told (file, rows done, rows in all or None).
@@ -63,8 +64,8 @@ def score(
     Raises `BadInput` (a ValueError) naming file, row and column for anything that cannot be scored.
 
     >>> import xent
-    >>> xent.score(targets=[1, 0], probs=[0.9, 0.3]).log_loss
-    0.2310177...
+    >>> round(xent.score(targets=[1, 0], probs=[0.9, 0.3]).log_loss, 6)
+    0.231018
     """
     if not 0.0 < confidence < 1.0:
         raise BadInput(f"`confidence` must lie strictly between 0 and 1; got {confidence!r}.")
@@ -84,7 +85,8 @@ def score(
     seen = run(sources, plan, rules, width=width, dearest=rows, progress=progress, batch_rows=batch_rows)
     if seen.one_hot and plan.kind == "multilabel" and kind is None and width > 1:
         raise BadInput(
-            "every row of `targets` names exactly one of the classes: is this one class of many, written one-hot, or several"
+            "every row of `targets` names exactly one of the classes: is this one class of many, written"
+            " one-hot, or several"
             " yes/no labels? Say `kind`=multiclass or `kind`=multilabel (--kind)."
         )
     if not any(seen.tally.count("rows", slice(g, g + 1)) for g in range(len(seen.tally.counts))):
@@ -104,14 +106,16 @@ def _open(
         if "targets" not in arrays or ("probs" in arrays) == ("logits" in arrays):
             raise BadInput("give `data`, or arrays: `targets` with one of `probs` and `logits`.")
         columns = {name: (name,) for name in arrays}
-        request = Request(columns["targets"], columns.get("probs"), columns.get("logits"), "sample_weight" if "sample_weight" in arrays else "none",
-                          named, chosen, kind)  # fmt: skip
+        weighed = "sample_weight" if "sample_weight" in arrays else "none"
+        request = Request(columns["targets"], columns.get("probs"), columns.get("logits"), weighed, named, chosen, kind)
         return [from_arrays(arrays)], request, ()
     if data is None:
         return _open_npy(given, Request(None, None, None, None, named, chosen, kind))
     names = {name: None if value is None else _names(name, value) for name, value in given.items()}
     weight = names["sample_weight"]
-    request = Request(names["targets"], names["probs"], names["logits"], weight[0] if weight else None, named, chosen, kind)
+    request = Request(
+        names["targets"], names["probs"], names["logits"], weight[0] if weight else None, named, chosen, kind
+    )
     sources, notes = open_sources(data)
     return sources, request, notes
 
@@ -140,7 +144,9 @@ def _open_npy(given: dict[str, Any], request: Request) -> tuple[list[Source], Re
     source = joined(paths)
     form = {"probs": ("probs",)} if "probs" in paths else {"logits": ("logits",)}
     weight = "sample_weight" if "sample_weight" in paths else "none"
-    request = Request(("targets",), form.get("probs"), form.get("logits"), weight, request.classes, request.positive, request.kind)
+    request = Request(
+        ("targets",), form.get("probs"), form.get("logits"), weight, request.classes, request.positive, request.kind
+    )
     return [source], request, ()
 
 

@@ -1,6 +1,6 @@
 """Parquet, CSV, Arrow IPC and JSON lines, each as a `Source` that streams.
 
-Memory stays flat because nothing is read ahead: Parquet by pages, CSV and JSON by blocks, IPC by mapping the file and
+Memory stays flat because little is read ahead (two batches): Parquet by pages, CSV and JSON by blocks, IPC by mapping the file and
 giving its pages back as they are used up.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .ahead import ahead
 from .arrow import columns, pyarrow
 from .faults import BadInput
 from .mapped import Mapped
@@ -30,14 +31,16 @@ def guarded(path: Path, read: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
     """`read`, with whatever Arrow finds wrong inside the file said as an error of that file."""
     pa = pyarrow()
     try:
-        yield from read()
+        yield from ahead(read)
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise unreadable(path, error) from error
 
 
 def unreadable(path: Path, error: BaseException) -> BadInput:
     said = " ".join(str(error).split()) or type(error).__name__
-    return BadInput(f"{path}: cannot be read to its end: {said[:300]}. Is the file truncated, damaged or of another format?")
+    return BadInput(
+        f"{path}: cannot be read to its end: {said[:300]}. Is the file truncated, damaged or of another format?"
+    )
 
 
 def open_parquet(path: Path) -> Source:
@@ -72,7 +75,11 @@ def open_ipc(path: Path) -> Source:
     def read(names: Sequence[str], size: int) -> Iterator[Batch]:
         def batches() -> Iterator[Batch]:
             with Mapped(path) as mapped, _ipc_reader(mapped) as reader:
-                stream = reader if not hasattr(reader, "num_record_batches") else map(reader.get_batch, range(reader.num_record_batches))
+                stream = (
+                    reader
+                    if not hasattr(reader, "num_record_batches")
+                    else map(reader.get_batch, range(reader.num_record_batches))
+                )
                 for batch in stream:
                     for piece in slices(batch, names, size):
                         yield piece
@@ -147,7 +154,9 @@ def open_json(path: Path) -> Source:
 
 def _textual(found: dict[str, Column]) -> dict[str, Column]:
     """Numbers written as text are read in float64, whether or not the first block had a decimal point."""
-    return {n: Column(n, c.kind, "float64" if c.kind in ("float", "int") else c.dtype, c.width) for n, c in found.items()}
+    return {
+        n: Column(n, c.kind, "float64" if c.kind in ("float", "int") else c.dtype, c.width) for n, c in found.items()
+    }
 
 
 def _types(found: dict[str, Column], names: Sequence[str]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Encoder:
         if numbers.ndim != 1:
             raise BadInput(f"{place(source, None, column)}: one label a row is needed; got {numbers.shape[1]}.")
         if numbers.dtype.kind not in "biuf":
-            raise BadInput(f"{place(source, None, column)}: labels must be text, whole numbers or booleans; got {numbers.dtype}.")
+            raise BadInput(
+                f"{place(source, None, column)}: labels must be text, whole numbers or booleans; got {numbers.dtype}."
+            )
         if numbers.dtype.kind == "f":
             self._refuse_fractions(numbers, column, source, start)
         return self._by_number(numbers, column, source, start)
@@ -79,7 +81,8 @@ class Encoder:
         if bad.any():
             row = int(np.argmax(bad))
             raise BadInput(
-                f"{place(source, start + row, column)}: labels must be whole class ids, text or booleans; got {numbers[row]!s}."
+                f"{place(source, start + row, column)}: labels must be whole class ids, text or booleans; got"
+                f" {numbers[row]!s}."
                 " Soft targets (probabilities as truth) are not scored."
             )
 
@@ -91,7 +94,8 @@ class Encoder:
             )
         shown = ", ".join(self.names[:8]) + (" ..." if len(self.names) > 8 else "")
         raise BadInput(
-            f"{place(source, row, column)}: the label {label} is not among the {len(self.names)} classes predicted ({shown})."
+            f"{place(source, row, column)}: the label {label} is not among the {len(self.names)} classes"
+            f" predicted ({shown})."
             " If the names or their order differ, give them with `classes` (--classes)."
         )
 
@@ -122,7 +126,9 @@ def distinct(sources: Sequence[Source], column: str) -> list[str]:
     found: set[Any] = set()
     for source in sources:
         if not source.replays:
-            raise BadInput("a stream can be read only once, and the class names are not known; give `classes` or `positive`.")
+            raise BadInput(
+                "a stream can be read only once, and the class names are not known; give `classes` or `positive`."
+            )
         if column not in source.columns:
             continue
         start = 0
@@ -135,7 +141,10 @@ def distinct(sources: Sequence[Source], column: str) -> list[str]:
             else:
                 found.update(np.unique(labels).tolist())
             if len(found) > MOST_LABELS:
-                raise BadInput(f"{place(source.name, None, column)}: more than {MOST_LABELS} different labels; is this the label column?")
+                raise BadInput(
+                    f"{place(source.name, None, column)}: more than {MOST_LABELS} different labels; is this the"
+                    " label column?"
+                )
     return [str(int(v)) if isinstance(v, (bool, float)) and v == int(v) else str(v) for v in sorted(found)]
 
 

@@ -11,7 +11,8 @@ EVERY = 1 << 26
 
 
 class Mapped:
-    """Read-only map of a whole file; `release_pages` drops what is resident (the data stays valid and is read again)."""
+    """Read-only map of a whole file; `release_pages` drops what is resident (the data stays valid and is read"
+    " again)."""
 
     def __init__(self, path: Path) -> None:
         with open(path, "rb") as file:
@@ -21,7 +22,9 @@ class Mapped:
     def __enter__(self) -> Mapped:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         # Arrays over the map may outlive it; the map closes when the last of them is gone.
         self.release_pages()
 

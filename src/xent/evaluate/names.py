@@ -18,7 +18,9 @@ LOGITS = ("logit", "logits", "raw_score", "raw_scores", "decision_function")
 WEIGHTS = ("sample_weight", "sample_weights", "case_weight", "case_weights")
 MAYBE_WEIGHTS = ("weight", "weights", "w")
 TARGET_PREFIX = re.compile(r"(label|labels|target|targets|y|true|truth|y_true)[_.\-](?=.)", re.IGNORECASE)
-PROB_PREFIX = re.compile(r"(prob|probs|proba|p|probability|probabilities|score|y_prob|y_proba)[_.\-](?=.)", re.IGNORECASE)
+PROB_PREFIX = re.compile(
+    r"(prob|probs|proba|p|probability|probabilities|score|y_prob|y_proba)[_.\-](?=.)", re.IGNORECASE
+)
 LOGIT_PREFIX = re.compile(r"(logit|logits|z)[_.\-](?=.)", re.IGNORECASE)
 
 

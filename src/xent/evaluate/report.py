@@ -50,7 +50,9 @@ def _headline(s: Score) -> list[str]:
         parts.append(f"explained {100 * s.explained:.1f} %")
     lines = [_row("log loss", first), _row("", " · ".join(parts))]
     if abs(s.effective_rows - s.rows) > 0.5:
-        lines.append(_row("", f"weighted: total weight {s.weight:.6g}, as informative as {s.effective_rows:.1f} equal rows"))
+        lines.append(
+            _row("", f"weighted: total weight {s.weight:.6g}, as informative as {s.effective_rows:.1f} equal rows")
+        )
     if s.weightless_rows:
         lines.append(_row("", f"{count(s.weightless_rows)} further rows have weight 0 and count for nothing"))
     return lines
@@ -65,7 +67,10 @@ def _compat(s: Score) -> list[str]:
         said = f"{count(c.rows_changed)} {what} changed, {c.nats_changed:+.4g} nats"
     else:
         said = f"{count(c.rows_changed)} {what} changed; an infinite one costs {nats(c.infinite_rows_cost)} nats"
-    return [_row("floored" if c.name.startswith("floor") else "as " + c.name, f"{c.log_loss:.10g} nats · {c.says}"), _row("", said)]
+    return [
+        _row("floored" if c.name.startswith("floor") else "as " + c.name, f"{c.log_loss:.10g} nats · {c.says}"),
+        _row("", said),
+    ]
 
 
 def _infinite(s: Score) -> list[str]:
@@ -125,7 +130,8 @@ def _class(c: ClassScore, label: bool) -> str:
     else:
         last = f"{c.excess:+.4f}" if c.excess is not None else "-"
     error = nats(c.standard_error)
-    return f"{_cut(c.name, 19):<20}{count(c.positive):>11}{nats(c.log_loss):>11}{error:>10}{share:>9}{nats(c.entropy):>10}{last:>9}"
+    own = f"{_cut(c.name, 19):<20}{count(c.positive):>11}{nats(c.log_loss):>11}{error:>10}"
+    return own + f"{share:>9}{nats(c.entropy):>10}{last:>9}"
 
 
 def _dearest(s: Score) -> list[str]:
@@ -149,12 +155,21 @@ def _cut(name: str, most: int) -> str:
 
 
 def _notes(s: Score) -> list[str]:
-    how = "from logits, nothing exponentiated first" if s.form == "logits" else f"from {s.dtype} probabilities, nothing clipped"
+    how = (
+        "from logits, nothing exponentiated first"
+        if s.form == "logits"
+        else f"from {s.dtype} probabilities, nothing clipped"
+    )
     lines = [f"! {s.infinite} infinite rows · {how}"]
     if s.standard_error is not None:
-        lines.append(f"! {100 * s.confidence:g} % interval corrected for skewness; standard error {nats(s.standard_error)}")
+        lines.append(
+            f"! {100 * s.confidence:g} % interval corrected for skewness; standard error {nats(s.standard_error)}"
+        )
     if s.renormalized is not None:
-        lines.append(f"! RENORMALISED: every row divided by its sum (off by up to {s.row_sum_deviation:.2g}): {s.renormalized:+.3g} nats")
+        lines.append(
+            f"! RENORMALISED: every row divided by its sum (off by up to {s.row_sum_deviation:.2g}):"
+            f" {s.renormalized:+.3g} nats"
+        )
     elif s.row_sum_deviation is not None:
         lines.append(f"! rows sum to 1 within {s.row_sum_deviation:.2g}")
     lines += [f"! {note}" for note in s.notes]

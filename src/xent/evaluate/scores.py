@@ -57,7 +57,7 @@ class Score:
     """What predictions cost. All losses in nats a row (multi-label: a label).
 
     log_loss is the (weighted) mean of -log p(truth), never clipped: infinite when `infinite` rows give the truth
-    probability 0, and then finite_part (their share taken as 0 nats) and finite_mean (the other rows' mean) say the rest.
+    probability 0, and then finite_part (they count 0 nats in it) and finite_mean (the other rows' mean) say the rest.
     low, high: skew-corrected interval at `confidence`. baseline: the best constant forecast; explained = 1 - log_loss /
     baseline. entropy: what the model says it will suffer; gap = log_loss - entropy and its z: over-confident above 0.
     split: top-1 confidence and ranking of the rest, which add up to the loss.
@@ -135,7 +135,9 @@ def mean_loss(tally: Tally, groups: slice) -> float:
     return rounded(tally.total("wl", groups) / tally.total("w", groups))
 
 
-def result(seen: Seen, plan: Plan, rules: Rules, convention: Convention | None, confidence: float, notes: tuple[str, ...]) -> Score:
+def result(
+    seen: Seen, plan: Plan, rules: Rules, convention: Convention | None, confidence: float, notes: tuple[str, ...]
+) -> Score:
     """The score that a tally adds up to. Multi-label: means over cells, intervals over rows."""
     tally = seen.tally
     many = tally.multilabel
@@ -153,8 +155,10 @@ def result(seen: Seen, plan: Plan, rules: Rules, convention: Convention | None, 
     return Score(
         log_loss=loss, standard_error=spread.standard_error, low=spread.low, high=spread.high, confidence=confidence,
         skewness=spread.skewness, bits=loss / math.log(2), perplexity=math.exp(loss) if loss < 709 else math.inf,
-        rows=tally.count("rows", rows), effective_rows=rounded(weight**2 / (tally.total("w2", rows) + tally.total("w2_inf", rows))),
-        weight=rounded(weight), weightless_rows=tally.count("off", rows), kind=plan.kind, form=plan.form, dtype=plan.dtype,
+        rows=tally.count("rows", rows),
+        effective_rows=rounded(weight**2 / (tally.total("w2", rows) + tally.total("w2_inf", rows))),
+        weight=rounded(weight), weightless_rows=tally.count("off", rows),
+        kind=plan.kind, form=plan.form, dtype=plan.dtype,
         classes=tally.classes, infinite=tally.count("infinite", rows), infinite_cells=tally.count("infinite", cells),
         finite_part=rounded(part), finite_mean=rounded(tally.total("wl", rows) / finite) if finite else None,
         baseline=baseline, explained=1.0 - loss / baseline if baseline and math.isfinite(loss) else None,
@@ -163,7 +167,8 @@ def result(seen: Seen, plan: Plan, rules: Rules, convention: Convention | None, 
         top1=top, ranking=rounded(part - tally.total("wtop", cells) / weight) if classes else None,
         row_sum_deviation=tally.deviation[0] if classes and plan.form == "probs" else None,
         renormalized=rounded(tally.total("wlogsum", cells) / weight) if rules.renormalize and classes else None,
-        compat=_compat(tally, convention, loss), by_class=_by_class(tally, plan, confidence), dearest=seen.dearest.rows(),
+        compat=_compat(tally, convention, loss), by_class=_by_class(tally, plan, confidence),
+        dearest=seen.dearest.rows(),
         files=tuple(seen.files), notes=notes,
     )  # fmt: skip
 
@@ -208,6 +213,7 @@ def _by_class(tally: Tally, plan: Plan, confidence: float) -> tuple[ClassScore, 
         positive = tally.count("positive", group) if tally.multilabel else rows
         scores.append(ClassScore(
             name, rows, rounded(weight), mean_loss(tally, group), spread.standard_error, share, excess, own.entropy,
-            own.gap if tally.multilabel else None, own.z if tally.multilabel else None, tally.count("infinite", group), positive,
+            own.gap if tally.multilabel else None, own.z if tally.multilabel else None,
+            tally.count("infinite", group), positive,
         ))  # fmt: skip
     return tuple(scores)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrow import values
 from .columns import Plan
-from .dearest import Dearest, describe
+from .dearest import Dearest, DearRow, describe
 from .faults import BadInput, kernel_fault, place
 from .labels import MOST_LABELS, indicators
 from .sources import Batch, Source
@@ -29,8 +29,16 @@ class Seen:
     one_hot: bool = True
 
 
-def run(sources: Sequence[Source], plan: Plan, rules: Rules, *, width: int, dearest: int, progress: Progress | None = None,
-        batch_rows: int | None = None) -> Seen:  # fmt: skip
+def run(
+    sources: Sequence[Source],
+    plan: Plan,
+    rules: Rules,
+    *,
+    width: int,
+    dearest: int,
+    progress: Progress | None = None,
+    batch_rows: int | None = None,
+) -> Seen:
     """Read every source once and add every row to the tally."""
     if width > MOST_LABELS:
         raise BadInput(f"at most {MOST_LABELS} classes are scored; got {width}.")
@@ -50,7 +58,9 @@ def run(sources: Sequence[Source], plan: Plan, rules: Rules, *, width: int, dear
     return seen
 
 
-def _batch(seen: Seen, plan: Plan, rules: Rules, source: Source, index: int, start: int, batch: Batch, width: int) -> int:
+def _batch(
+    seen: Seen, plan: Plan, rules: Rules, source: Source, index: int, start: int, batch: Batch, width: int
+) -> int:
     x = matrix(batch, plan, source.name, start, width)
     rows = len(x)
     if not rows:
@@ -65,9 +75,11 @@ def _batch(seen: Seen, plan: Plan, rules: Rules, source: Source, index: int, sta
     if isinstance(out, Fault):
         raise _fault(out, plan, rules, source, start, width)
 
-    def write_up(i: int):  # noqa: ANN202 - DearRow, as `Dearest.offer` asks
+    def write_up(i: int) -> DearRow:
         own = 1.0 if weight is None else float(weight[i])
-        return describe(x[i], target[i], float(out[i]), plan.classes, logits=logits, weight=own, file=source.name, row=start + i)
+        return describe(
+            x[i], target[i], float(out[i]), plan.classes, logits=logits, weight=own, file=source.name, row=start + i
+        )
 
     seen.dearest.offer(out, index, start, write_up)
     return rows
@@ -81,13 +93,18 @@ def _target(seen: Seen, plan: Plan, source: str, batch: Batch, start: int, width
     if yes.ndim == 1:
         yes = yes[:, None]
     if yes.shape != x.shape:
-        raise BadInput(f"{place(source, start)}: as many true labels as predictions are needed a row; got {yes.shape[1]} and {width}.")
+        raise BadInput(
+            f"{place(source, start)}: as many true labels as predictions are needed a row; got {yes.shape[1]} and"
+            f" {width}."
+        )
     single = yes.sum(axis=1) == 1
     if plan.kind == "multiclass":
         if not single.all():
             row = int(np.argmin(single))
-            raise BadInput(f"{place(source, start + row)}: a one-hot row must name exactly one class; got {int(yes[row].sum())}.")
-        return yes.argmax(axis=1).astype(np.int32)
+            raise BadInput(
+                f"{place(source, start + row)}: a one-hot row must name exactly one class; got {int(yes[row].sum())}."
+            )
+        return np.asarray(yes.argmax(axis=1), np.int32)
     if seen.one_hot:
         seen.one_hot = bool(single.all()) and (plan.form == "logits" or _sums_to_one(x))
     return yes
@@ -126,8 +143,18 @@ def _fault(fault: Fault, plan: Plan, rules: Rules, source: Source, start: int, w
     if fault.kind == 5:
         column = plan.weight
     elif fault.column >= 0:
-        column = plan.outputs[fault.column] if len(plan.outputs) > 1 else plan.outputs[0] + (f"[{fault.column}]" if width > 1 else "")
+        column = (
+            plan.outputs[fault.column]
+            if len(plan.outputs) > 1
+            else plan.outputs[0] + (f"[{fault.column}]" if width > 1 else "")
+        )
     where = place(source.name, start + fault.row, column)
     return kernel_fault(
-        fault.kind, fault.value, where, tolerance=rules.tolerance, total=width, renormalize=rules.renormalize, form=plan.form
+        fault.kind,
+        fault.value,
+        where,
+        tolerance=rules.tolerance,
+        total=width,
+        renormalize=rules.renormalize,
+        form=plan.form,
     )

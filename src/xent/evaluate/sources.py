@@ -77,7 +77,10 @@ def find_files(patterns: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
                 raise BadInput(f"{pattern}: the folder holds no prediction files ({_formats()}).")
             if len(known) < len(inside):
                 others = [str(p.relative_to(path)) for p in inside if not suffix(p)]
-                notes.append(f"{pattern}: left aside, not a known format: {', '.join(others[:3])}" + (" ..." if others[3:] else ""))
+                notes.append(
+                    f"{pattern}: left aside, not a known format: {', '.join(others[:3])}"
+                    + (" ..." if others[3:] else "")
+                )
             found.update(dict.fromkeys(known))
         elif path.is_file():
             found[path] = None
@@ -106,7 +109,8 @@ def open_file(path: Path) -> Source:
             return arrays.open_npy(path) if kind == "npy" else arrays.open_npz(path)
         from . import formats
 
-        return getattr(formats, f"open_{kind}")(path)
+        readers = {"parquet": formats.open_parquet, "csv": formats.open_csv, "ipc": formats.open_ipc}
+        return readers.get(kind, formats.open_json)(path)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}.") from error
 

@@ -27,8 +27,8 @@ class Interval:
 def interval(tally: Tally, groups: slice, confidence: float) -> Interval:
     r"""Interval of the (weighted) mean loss of some groups.
 
-    With residuals :math:`r_i = w_i (l_i - m)` the standard error is linearised, :math:`SE = \sqrt{\sum r_i^2}/\sum w_i`,
-    and the bounds are :math:`m + SE\,(\pm z + g (2 z^2 + 1)/(6 \sqrt n))` with
+    With residuals :math:`r_i = w_i (l_i - m)` the standard error is linearised,
+    :math:`SE = \sqrt{\sum r_i^2}/\sum w_i`, and the bounds are :math:`m + SE\,(\pm z + g (2 z^2 + 1)/(6 \sqrt n))` with
     :math:`g/\sqrt n = \sum r_i^3 / (\sum r_i^2)^{3/2}` (Johnson, JASA 73, 1978; Hall, JRSS B 54, 1992). None with fewer
     than two rows, or when a row is infinite.
     """
