@@ -210,6 +210,29 @@ def test_smoothing_is_a_soft_target(rng, softmax_options):
     equal(outcomes(smooth, z, ids), outcomes(SoftmaxCrossEntropy(**options), z, soft), 1e-12)
 
 
+def test_a_prior_counts_by_its_shares(rng):
+    """What rounding leaves of the sum of a prior does not reach the loss."""
+    z, ids = drawn(rng, 10, 3)
+    prior = np.array([0.2, 0.3, 0.5]) * (1 + 9e-6)
+    loss = SoftmaxCrossEntropy(label_smoothing=0.3)
+    equal(outcomes(loss, z, ids, prior=prior), outcomes(loss, z, ids, prior=np.array([0.2, 0.3, 0.5])), 1e-14)
+
+
+def test_one_record_serves_every_shape(rng):
+    """Two numbers are classes 0 and 1 without a label axis, and two labels with one."""
+    loss, z, t = SigmoidCrossEntropy(class_weight=(3.0, 0.5)), rng.normal(size=(6, 2)), rng.integers(0, 2, (6, 2))
+    for _ in range(2):  # the second time from memory
+        for column in (z[:, 0], z[:, 1]):
+            assert loss(column, t[:, 0]) == reference_value(column, t[:, 0], class_weight=(3.0, 0.5))
+        assert loss(z, t) == reference_value(z, t, class_weight=(3.0, 0.5))
+        with pytest.raises(ValueError, match="`class_weight`"):
+            loss(z[:, :1], t[:, :1])
+
+
+def reference_value(*args, **options):
+    return pytest.approx(reference.sigmoid_cross_entropy(*args, **options).value, rel=1e-13)
+
+
 def test_smoothing_is_a_soft_target_for_labels(rng, sigmoid_options):
     options = without(sigmoid_options, "label_smoothing", "prior", "class_weight", "ignore_index", "denominator")
     z, t = rng.normal(0, 3, (8, 3)), rng.integers(0, 2, (8, 3))
@@ -236,6 +259,11 @@ def test_a_masked_class_is_a_deleted_class(rng, softmax_options, targets):
     value, gradient, hessian = outcomes(SoftmaxCrossEntropy(**options), wide, large)
     assert (gradient[:, 3] == 0).all() and (hessian[:, 3] == 0).all()
     equal((value, gradient[:, :3], hessian[:, :3]), outcomes(SoftmaxCrossEntropy(**three), z, small), 1e-12)
+    one, other = (
+        reference.softmax_cross_entropy(wide, large, **options),
+        reference.softmax_cross_entropy(z, small, **three),
+    )
+    equal((one.value, one.gradient[:, :3], one.hessian[:, :3]), (other.value, other.gradient, other.hessian), 1e-12)
 
 
 # ---- ignoring -------------------------------------------------------------------------------------------------------

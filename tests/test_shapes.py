@@ -183,15 +183,17 @@ def test_views_are_not_copied(rng):
 
     z = rng.normal(size=(64, 4096)).astype(np.float32)
     weight, t = rng.random(4096), rng.integers(0, 64, 4096)
-    labels = np.zeros((4096, 64), bool)
+    labels, soft = np.zeros((4096, 64), bool), np.zeros((4096, 64), np.float32) + 0.5
     for run in (
         lambda: SoftmaxCrossEntropy(axis=0).value_and_grad(z, t, sample_weight=weight),
         lambda: SoftmaxCrossEntropy().value_and_grad(z.T, t),
         lambda: SigmoidCrossEntropy().value_and_grad(z.T, labels, sample_weight=weight),
+        lambda: SigmoidCrossEntropy().value_and_grad(z, soft.T),
+        lambda: SigmoidCrossEntropy().value_and_grad(z, z > 9, sample_weight=soft.T),
     ):
         run()
         tracemalloc.start()
         run()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert z.nbytes <= peak < 1.1 * z.nbytes
+        assert z.nbytes <= peak < 1.3 * z.nbytes

@@ -236,8 +236,7 @@ def _categorical(
     factor = share * cost * s[..., None]
     weight = factor.sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        losses = np.where(factor > 0, -factor * np.log(told), 0.0).sum(-1)
-        losses = np.where(weight > 0, losses, 0.0) + 0.0
+        losses = np.where(factor > 0, -factor * np.log(told), 0.0).sum(-1) + 0.0
         slope = np.where(factor > 0, -factor / told, 0.0) if wanted else None
     if slope is not None and t.ndim == len(shape):
         gradient = np.zeros(p.shape)
