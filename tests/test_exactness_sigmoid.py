@@ -169,3 +169,12 @@ def test_the_sum_is_rounded_once():
     assert total.dtype == np.float32
     truth = math.fsum(sigmoid_hard(z.astype(np.float64))[0][0])
     assert ulps(total.reshape(1), np.array([truth])) <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_mean_adds_one_ulp_to_the_gradient(dtype):
+    z = np.random.default_rng(10).normal(0, 8, 100_003).astype(dtype)
+    value, grad = xent.SigmoidCrossEntropy().value_and_grad(z, np.zeros_like(z))
+    loss, slope = sigmoid_hard(z.astype(EXTENDED or np.float64))[0]
+    check(np.asarray(value).reshape(1), np.array([loss.mean()]), 1)
+    check(grad, slope / len(z), bound("sigmoid, hard targets", dtype, "gradient") + 1, z)

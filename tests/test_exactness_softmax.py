@@ -125,6 +125,17 @@ def test_softmax_half(k, kind, dtype):
     check(gradient, grad, 0.501, y, z)
 
 
+@needs_extended
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [2, 10, 64])
+def test_the_mean_adds_one_ulp_to_the_gradient(k, dtype):
+    z, y = rows(narrow, k, dtype)
+    loss, grad = softmax_ids(z, y)
+    value, gradient = xent.SoftmaxCrossEntropy().value_and_grad(z, y)
+    check(np.asarray(value).reshape(1), np.array([loss.mean()]), 1)
+    check(gradient, grad / len(y), bound("softmax, class ids", dtype, "gradient") + 1, y, z)
+
+
 # ---- the oracle -------------------------------------------------------------------------------------
 
 
