@@ -166,8 +166,8 @@ Verdict tally(const Batch &in, Registers &to) {
     for (int64_t from = 0; from < in.x.rows; from += b.width) {
         b.rows = std::min(b.width, in.x.rows - from);
         for (int64_t r = 0; in.weight && r < b.rows; ++r)
-            if (!(in.weight[from + r] >= 0.0 && in.weight[from + r] < INF))
-                return {WEIGHT, from + r, -1, in.weight[from + r]};
+            if (const double w = in.weight[from + r]; w != 0.0 && !(w >= LEAST_WEIGHT && w <= MOST_WEIGHT))
+                return {WEIGHT, from + r, -1, w};
         in.x.read(from, b.rows, b.width, b.x.data());
         blank(in, from, b);
         if (!check_values(in, from, b, verdict)) return verdict;

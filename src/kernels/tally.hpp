@@ -22,6 +22,9 @@ namespace xent::tally {
 inline constexpr double INF = std::numeric_limits<double>::infinity();
 inline constexpr double LARGEST = std::numeric_limits<double>::max();
 
+// Weights whose cubes, times the cube of any loss a float64 probability can have (745), stay inside float64.
+inline constexpr double LEAST_WEIGHT = 1e-90, MOST_WEIGHT = 1e90;
+
 // Registers of a group (a class, a label, or all rows of a multi-label problem). Names as in evaluate/tally.py. l loss,
 // H entropy, V varentropy, w weight. Sums up to LAST_PLAIN exist without weights too, where w = 1 everywhere.
 enum Sum { WL, W2L2, W3L3, WH, W2V, WTOP, WCOMPAT, WLOGSUM, WH_INF, W2V_INF, PLAIN_SUMS,

@@ -76,7 +76,9 @@ def test_npz_and_npy(tmp_path, order, compressed):
     )
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "dict", "reader", "batch", "categories", "large"])
+@pytest.mark.parametrize(
+    "library", ["pandas", "polars", "pyarrow", "dict", "reader", "batch", "categories", "large", "polars categories"]
+)
 def test_tables(library):
     table = wide()
     if library == "pandas":
@@ -84,6 +86,9 @@ def test_tables(library):
         table = table.to_pandas()
     elif library == "polars":
         table = pytest.importorskip("polars").from_arrow(table)
+    elif library == "polars categories":
+        polars = pytest.importorskip("polars")
+        table = polars.from_arrow(table).with_columns(polars.col("label").cast(polars.Categorical))
     elif library == "dict":
         table = {name: table[name].to_numpy() for name in table.column_names}
     elif library == "reader":

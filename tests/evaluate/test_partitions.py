@@ -209,6 +209,11 @@ def test_a_logit_keeps_what_a_probability_loses():
     assert xent.score(targets=[1, 0], logits=[[math.inf, 1.0], [0.0, 0.0]]).infinite == 1
 
 
+def test_absurd_logits_keep_their_mean_and_have_no_interval():
+    score = xent.score(targets=[1, 0, 1], logits=[0.0, 1e150, 0.0])
+    assert score.log_loss == pytest.approx(1e150 / 3) and score.standard_error is None
+
+
 def test_floors_say_what_they_changed():
     score = xent.score(targets=[1, 1, 0], probs=[0.0, 0.5, 0.5], floor=1e-3)
     assert score.compat.rows_changed == 1 and score.compat.infinite_rows_cost == pytest.approx(math.log(1000))

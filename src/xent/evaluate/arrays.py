@@ -59,7 +59,9 @@ def column(name: str, array: np.ndarray, where: str) -> Column:
     kind = "float" if array.dtype.name == "bfloat16" else kinds.get(array.dtype.kind, "other")
     if array.ndim == 2:
         return Column(name, "list" if kind in ("float", "int", "bool") else "other", array.dtype.name, array.shape[1])
-    return Column(name, kind if array.ndim == 1 else "other", array.dtype.name)
+    if array.ndim != 1:
+        return Column(name, "other", f"{array.dtype.name} in {array.ndim} dimensions")
+    return Column(name, kind, array.dtype.name)
 
 
 def open_npy(path: Path) -> Source:

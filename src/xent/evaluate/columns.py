@@ -144,6 +144,7 @@ def _kind(source: Source, request: Request, targets: list[str], outputs: list[st
                 f"column `{name}` must hold numbers to be read as predictions; it holds {source.columns[name].dtype}."
             )
     wide = len(targets) > 1 or source.columns[targets[0]].kind == "list"
+    _refuse_extra_axis(source, targets, outputs)
     if request.kind in ("multilabel", "multiclass") or not wide:
         kind = request.kind or ("binary" if outputs_of(source, outputs) == 1 else "multiclass")
         if kind == "multilabel" and not wide and outputs_of(source, outputs) != 1:
@@ -156,6 +157,15 @@ def _kind(source: Source, request: Request, targets: list[str], outputs: list[st
             raise BadInput("`kind`=multiclass needs a probability for every class; got one column.")
         return kind
     return "multilabel"
+
+
+def _refuse_extra_axis(source: Source, targets: list[str], outputs: list[str]) -> None:
+    """One number a row on one side, a list of one on the other: probably a slip, never broadcast."""
+    if len(targets) == len(outputs) == 1:
+        sides = [source.columns[targets[0]], source.columns[outputs[0]]]
+        if sides[0].kind != sides[1].kind and [c.width for c in sides if c.kind == "list"] == [1]:
+            names_of = " and ".join(f"`{c.name}` ({'[rows, 1]' if c.kind == 'list' else '[rows]'})" for c in sides)
+            raise BadInput(f"targets and predictions must have the same shape; got {names_of}: drop the extra axis.")
 
 
 def _dtype(source: Source, outputs: Sequence[str]) -> str:

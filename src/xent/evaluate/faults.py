@@ -54,7 +54,7 @@ def kernel_fault(
             " (--renormalize)."
         )
     if kind == 5:
-        return BadInput(f"{where}: `sample_weight` must be finite and not negative; got {number(value)}.")
+        return BadInput(f"{where}: `sample_weight` must be 0 or between 1e-90 and 1e90; got {number(value)}.")
     return BadInput(
         f"{where}: `logits` must name one distribution: +inf on at most one class, and -inf not on all of them."
     )

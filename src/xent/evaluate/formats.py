@@ -1,7 +1,7 @@
 """Parquet, CSV, Arrow IPC and JSON lines, each as a `Source` that streams.
 
-Memory stays flat because little is read ahead (two batches): Parquet by pages, CSV and JSON by blocks, IPC by mapping the file and
-giving its pages back as they are used up.
+Memory stays flat because little is read ahead (two batches): Parquet by pages, CSV and JSON by blocks, IPC by mapping
+the file and giving its pages back as they are used up.
 """
 
 from __future__ import annotations

@@ -68,9 +68,8 @@ class Encoder:
 
             refuse_nulls(labels, column, source, start)
             pa = pyarrow()
-            plain = labels.dictionary_decode() if pa.types.is_dictionary(labels.type) else labels
-            plain = plain.cast(pa.string()) if plain.type != pa.string() else plain
-            found = pc.index_in(plain, value_set=pa.array(known, pa.string())).fill_null(-1).to_numpy().astype(np.int64)
+            found = pc.index_in(plain(labels), value_set=pa.array(known, pa.string()))
+            found = found.fill_null(-1).to_numpy().astype(np.int64)
         if (found < 0).any():
             row = int(np.argmax(found < 0))
             self._refuse(repr(_item(labels, row)), column, source, start + row)
@@ -109,6 +108,14 @@ def is_text(labels: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def plain(labels: Any) -> Any:
+    """Arrow text of any make (dictionary, large, view) as plain strings."""
+    pa = pyarrow()
+    if pa.types.is_dictionary(labels.type):
+        return plain(labels.dictionary).take(labels.indices)
+    return labels if labels.type == pa.string() else labels.cast(pa.string())
+
+
 def indicators(batches: Sequence[Any], columns: Sequence[str], source: str, start: int) -> np.ndarray:
     """Yes/no labels [rows, labels] as int32 of 0 and 1, from several columns or from one of lists."""
     parts = [values(b, c, source, start) for b, c in zip(batches, columns, strict=True)]
@@ -137,7 +144,7 @@ def distinct(sources: Sequence[Source], column: str) -> list[str]:
             if not isinstance(labels, np.ndarray):
                 refuse_nulls(labels, column, source.name, start)
                 start += len(labels)
-                found.update(labels.unique().to_pylist())
+                found.update((plain(labels) if is_text(labels) else labels).unique().to_pylist())
             else:
                 found.update(np.unique(labels).tolist())
             if len(found) > MOST_LABELS:

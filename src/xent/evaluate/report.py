@@ -33,6 +33,10 @@ def nats(x: float | None) -> str:
     return f"{x:.4f}" if x == 0 or abs(x) >= 0.001 else f"{x:.3e}"
 
 
+def _signed(x: float) -> str:
+    return f"{x:+.4f}" if x == 0 or abs(x) >= 0.001 else f"{x:+.1e}"
+
+
 def count(n: int | float) -> str:
     return f"{n:,.0f}".replace(",", " ")
 
@@ -106,7 +110,7 @@ def _claims(s: Score) -> list[str]:
         return ["", _row(label, verdict)]
     sure = abs(s.z) > 1.96
     label = ("overconfident" if s.gap > 0 else "underconfident") if sure else "consistent"
-    said = f"claims {nats(s.entropy)}, suffers {nats(s.log_loss)}   gap {s.gap:+.4f}   z = {s.z:+.1f}"
+    said = f"claims {nats(s.entropy)}, suffers {nats(s.log_loss)}   gap {_signed(s.gap)}   z = {s.z:+.1f}"
     return ["", f"{label:<15}{said}"]
 
 
@@ -128,7 +132,7 @@ def _class(c: ClassScore, label: bool) -> str:
     if label:
         last = f"{c.z:+.1f}" if c.z is not None and math.isfinite(c.z) else "-"
     else:
-        last = f"{c.excess:+.4f}" if c.excess is not None else "-"
+        last = _signed(c.excess) if c.excess is not None else "-"
     error = nats(c.standard_error)
     own = f"{_cut(c.name, 19):<20}{count(c.positive):>11}{nats(c.log_loss):>11}{error:>10}"
     return own + f"{share:>9}{nats(c.entropy):>10}{last:>9}"

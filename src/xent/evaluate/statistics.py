@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -12,6 +13,7 @@ from .tally import Tally
 
 # Below this share of m^2, a spread is what rounding l^2 to float64 leaves behind (2^-53 a row, a few of them): none.
 _NO_SPREAD = Fraction(1, 1 << 48)
+_LARGEST = Fraction(sys.float_info.max)
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ def interval(tally: Tally, groups: slice, confidence: float) -> Interval:
     With residuals :math:`r_i = w_i (l_i - m)` the standard error is linearised,
     :math:`SE = \sqrt{\sum r_i^2}/\sum w_i`, and the bounds are :math:`m + SE\,(\pm z + g (2 z^2 + 1)/(6 \sqrt n))` with
     :math:`g/\sqrt n = \sum r_i^3 / (\sum r_i^2)^{3/2}` (Johnson, JASA 73, 1978; Hall, JRSS B 54, 1992). None with fewer
-    than two rows, or when a row is infinite.
+    than two rows, when a row is infinite, or when losses are beyond 1e102.
     """
     rows = tally.count("rows", groups)
     if rows < 2 or tally.count("infinite", groups):
         return Interval(None, None, None, None)
     s = {name: tally.total(name, groups) for name in ("w", "w2", "w3", "wl", "w2l", "w2l2", "w3l", "w3l2", "w3l3")}
+    if s["w3l3"] >= _LARGEST:  # a power was held at the end of float64 (tally.hpp): its sum says nothing
+        return Interval(None, None, None, None)
     m = s["wl"] / s["w"]
     second = s["w2l2"] - 2 * m * s["w2l"] + m * m * s["w2"]
     third = s["w3l3"] - 3 * m * s["w3l2"] + 3 * m * m * s["w3l"] - m**3 * s["w3"]
