@@ -45,6 +45,7 @@ def test_numbers_are_normalised():
     assert SoftmaxCrossEntropy(gamma=np.float32(2)) == SoftmaxCrossEntropy(gamma=2)
     assert SoftmaxCrossEntropy(ignore_index=[3]) == SoftmaxCrossEntropy(ignore_index=3)
     assert repr(SoftmaxCrossEntropy()) == "SoftmaxCrossEntropy()"
+    assert repr(SigmoidCrossEntropy(gamma=(2, 2))) == "SigmoidCrossEntropy(gamma=2.0)"
 
 
 BAD = {

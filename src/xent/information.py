@@ -67,9 +67,8 @@ def _weighted_log(p: Array, log_q: Array) -> Array:
 
 
 def _log(p: Array) -> Array:
-    """log p; near 1 from the complement, which is exact there."""
     with np.errstate(divide="ignore"):
-        return np.where(p > 0.5, np.log1p(p - 1.0), np.log(p))
+        return np.log(p)
 
 
 def _defect(d: Array) -> Array:

@@ -128,5 +128,5 @@ class Loss(Objective):
         scale, _ = scale_of(self, rows)
         product = fresh(rows, rows.logits.shape, rows.view, out, v)
         if rows.size:
-            rows.run(scale, None, None, product[1], v.astype(rows.logits.dtype, copy=False))
+            rows.run(scale, None, None, product[1], v)
         return settle(product)
