@@ -213,6 +213,15 @@ def test_what_is_masked_may_hold_anything(name):
     assert np.isfinite(xent.sigmoid_cross_entropy(Z, t, **{name: mask if name == "where" else mask.astype(float)}))
 
 
+@pytest.mark.parametrize("bad", [-1e-30, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 65535, 65536, 199999])
+def test_one_bad_weight_among_many(bad, at):
+    weight = with_(np.ones(200000), at, bad)
+    for x in (weight, np.repeat(weight, 2)[::2]):
+        with pytest.raises(ValueError, match=rf"`sample_weight` must be finite and >= 0; got {bad} at index {at}\."):
+            xent.sigmoid_cross_entropy(np.zeros(200000), np.zeros(200000), sample_weight=x)
+
+
 def test_given_twice():
     for loss, name in (
         (SoftmaxCrossEntropy(class_weight=2.0), "class_weight"),
