@@ -40,7 +40,7 @@ def _distribution(name: str, x: Any, axis: int, log: bool) -> Array:
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = f" at row {show(at)}" if at else ""
         raise ValueError(
-            f"`{name}` must hold {kind} that sum to 1 within {slack:.1g}; got the sum {total[at]:.9g}{where}."
+            f"`{name}` must hold {kind} that sum to 1 within {slack:.2g}; got the sum {total[at]:.9g}{where}."
         )
     return rows
 
