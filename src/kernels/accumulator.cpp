@@ -118,7 +118,19 @@ bool check_sums(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
     return true;
 }
 
+// Two groups and one column: by the strip where nothing is out of the ordinary.
+bool enter_binary(const Batch &in, int64_t from, const Block &b, Registers &to) {
+    const double *weight = in.weight ? in.weight + from : nullptr, half = in.logits ? 0.0 : 0.5;
+    if (!plain(b.rows, b.loss.data(), weight, in.options)) return false;
+    int32_t right[BLOCK_ROWS];
+    for (int64_t r = 0; r < b.rows; ++r) right[r] = (b.x[r] > half) == (b.target[r] != 0);
+    enter_strip(to, 0, 1, {b.rows, b.loss.data(), b.entropy.data(), b.variance.data(), weight, b.target.data(), right, b.target.data()});
+    std::copy_n(b.loss.begin(), b.rows, in.loss + from);
+    return true;
+}
+
 void enter_rows(const Batch &in, int64_t from, Block &b, Registers &to) {
+    if (b.classes == 1 && enter_binary(in, from, b, to)) return;
     const bool one = b.classes == 1, divided = !one && !in.logits;
     const bool logsums = divided && (in.options.renormalise || in.options.clamp_normalised);
     for (int64_t r = 0; r < b.rows; ++r) {

@@ -15,6 +15,13 @@
 
 namespace nanobind { class module_; }
 
+// Vector code for this processor, chosen when the module is loaded; every choice gives the same bits.
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define XENT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define XENT_CLONES
+#endif
+
 namespace xent {
 
 inline constexpr int DIGITS = 68;              // 32-bit digits, stored in int64 so that carries can wait

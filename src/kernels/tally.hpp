@@ -9,13 +9,8 @@
 #include <vector>
 
 #include "accumulator.hpp"
+#include "blocksum.hpp"
 #include "logarithm.hpp"
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define XENT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define XENT_CLONES
-#endif
 
 namespace xent::tally {
 
@@ -150,8 +145,9 @@ struct Registers {
         for (int64_t s = 0; s < slots; ++s) carry(sums + (g * slots + s) * DIGITS);
         since[g] = 0;
     }
-    int64_t *open(int64_t g) {
-        if (++since[g] > ADDITIONS) { settle(g); since[g] = 1; }
+    int64_t *open(int64_t g, int additions = 1) {
+        if (since[g] + additions > ADDITIONS) settle(g);
+        since[g] = uint16_t(since[g] + additions);
         return sums + g * slots * DIGITS;
     }
 };
@@ -183,6 +179,56 @@ inline void enter(Registers &to, int64_t g, const Row &row, const Options &o) {
     put(WL, w * l); put(W2L2, w2 * l2); put(W3L3, w2 * w * (l2 * l));
     if (row.split) put(WTOP, w * row.top);
     if (weighted) { put(W3, w2 * w); put(W2L, w2 * l); put(W3L, w2 * w * l); put(W3L2, w2 * w * l2); }
+}
+
+// The same for a block of rows of two groups, second[r] != 0 choosing the other one: for rows with finite losses and
+// positive weights, where no other convention is asked for. weight may be null. Equal to `enter` row by row, bit for bit.
+struct Strip { int64_t rows; const double *loss, *entropy, *variance, *weight; const int32_t *second, *right, *positive; };
+
+XENT_CLONES inline void enter_strip(Registers &to, int64_t first, int64_t other, const Strip &b) {
+    double x[BLOCK_ROWS], all[GRIDS], some[GRIDS];
+    to.open(first, GRIDS); to.open(other, GRIDS);   // a carry midway forgets at most these: the room allows for that
+    const auto put = [&](int slot, auto term) {
+        for (int64_t r = 0; r < b.rows; ++r) {
+            const double value = term(b.weight ? b.weight[r] : 1.0, b.loss[r], r);
+            x[r] = value < LARGEST ? value : LARGEST;
+        }
+        const int64_t misfits = sum_block(b.rows, x, b.second, all, some);
+        int64_t *one = to.open(first, int(misfits)) + slot * DIGITS, *two = to.open(other, int(misfits)) + slot * DIGITS;
+        for (int g = 0; g < GRIDS; ++g) { add(two, some[g]); add(one, all[g] - some[g]); }
+        for (int64_t r = 0; misfits && r < b.rows; ++r)
+            if (!fits(x[r])) add(b.second[r] ? two : one, x[r]);
+    };
+    put(WL, [](double w, double l, int64_t) { return w * l; });
+    put(W2L2, [](double w, double l, int64_t) { return (w * w) * (l * l); });
+    put(W3L3, [](double w, double l, int64_t) { return w * w * w * ((l * l) * l); });
+    put(WH, [&b](double w, double, int64_t r) { return w * b.entropy[r]; });
+    put(W2V, [&b](double w, double, int64_t r) { return (w * w) * b.variance[r]; });
+    const auto tell = [&](Count name, auto holds) {
+        int32_t both = 0, two = 0;
+        for (int64_t r = 0; r < b.rows; ++r) { both += holds(r); two += holds(r) & (b.second[r] != 0); }
+        to.counts[first * COUNTS + name] += both - two;
+        to.counts[other * COUNTS + name] += two;
+    };
+    tell(ROWS, [](int64_t) { return 1; });
+    tell(RIGHT, [&b](int64_t r) { return int(b.right[r] != 0); });
+    tell(POSITIVE, [&b](int64_t r) { return int(b.positive[r] != 0); });
+    if (!b.weight) return;
+    put(W, [](double w, double, int64_t) { return w; });
+    put(W2, [](double w, double, int64_t) { return w * w; });
+    put(W3, [](double w, double, int64_t) { return w * w * w; });
+    put(W2L, [](double w, double l, int64_t) { return w * w * l; });
+    put(W3L, [](double w, double l, int64_t) { return w * w * w * l; });
+    put(W3L2, [](double w, double l, int64_t) { return w * w * w * (l * l); });
+    put(W_RIGHT, [&b](double w, double, int64_t r) { return b.right[r] ? w : 0.0; });
+    put(W_POSITIVE, [&b](double w, double, int64_t r) { return b.positive[r] ? w : 0.0; });
+}
+
+// Whether every row of a block can go through `enter_strip`.
+inline bool plain(int64_t n, const double *loss, const double *weight, const Options &o) {
+    bool good = !o.clamp && !o.renormalise;
+    for (int64_t r = 0; r < n; ++r) good &= (loss[r] < INF) & (!weight || weight[r] != 0.0);
+    return good;
 }
 
 }  // namespace xent::tally

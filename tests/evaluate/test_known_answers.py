@@ -60,8 +60,8 @@ def test_cifar(name, loss, error, accuracy):
 
 def test_the_split_of_densenet():
     score = xent.score(real("netcal_cifar/densenet-bc-100-cifar-100.npz"))
-    assert score.top1 == pytest.approx(0.5868537366, abs=2e-7)
-    assert score.ranking == pytest.approx(0.6387731742, abs=2e-7)
+    assert score.top1 == pytest.approx(0.5868537366, abs=1e-10)
+    assert score.ranking == pytest.approx(0.6387731742, abs=1e-10)
 
 
 @pytest.mark.parametrize(

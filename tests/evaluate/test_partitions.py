@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
-from xent.evaluate.tally import Rules, Tally
+from xent.evaluate.tally import COUNTS, PLAIN, WEIGHTED, Rules, Tally
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -224,3 +224,24 @@ def test_floors_say_what_they_changed():
     assert xgboost.compat.log_loss == pytest.approx((-math.log(1e-16) + math.log(2)) / 2)
     keras = xent.score(targets=[1], probs=[[0.4, 0.5]], compat="keras", tolerance=0.2)
     assert keras.compat.log_loss == pytest.approx(-math.log(0.5 / 0.9))
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_blocks_and_single_rows_add_the_same_bits(logits, weighted):
+    """The vector path takes whole blocks; a convention asked for (here one that changes nothing) goes row by row."""
+    rng = np.random.default_rng(4)
+    n = 3000
+    x = rng.normal(size=n) * 10.0 ** rng.uniform(-3, 3, n) if logits else rng.random(n) ** rng.integers(1, 60, n)
+    targets = rng.integers(0, 2, n).astype(np.int32)
+    if not logits:
+        targets[x < 1e-290], targets[x == 1] = 0, 1
+    weight = 10.0 ** rng.uniform(-30, 30, n) if weighted else None
+    tallies = [Tally.empty(2, weighted=weighted) for _ in range(2)]
+    for tally, rules in zip(tallies, [Rules(), Rules(clamp=(0.0, math.inf))], strict=True):
+        tally.add(x[:, None], targets, weight, logits=logits, rules=rules)
+    strips, rows = tallies
+    assert (strips.counts == rows.counts).all() and strips.counts[:, COUNTS.index("infinite")].sum() == 0
+    for slot, name in enumerate((*PLAIN, *WEIGHTED)[: strips.sums.shape[1]]):
+        if name != "wcompat":
+            assert (strips.sums[:, slot] == rows.sums[:, slot]).all(), name
