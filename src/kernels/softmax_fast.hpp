@@ -120,6 +120,10 @@ inline void scale_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTar
 
 // Rows [first, first + n), entries [from, from + n) of `rows`. Fills t.loss and t.special, and the gradient of the rest.
 inline void run_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, i64 first, Tile& t, int n) {
+  float* g = job.grad && plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, first, job.inner)) : t.g;
+  // Exponentials wait in the gradient where rows may be scaled in place: its cache lines arrive during the arithmetic.
+  const bool in_place = g != t.g && job.classes >= 16 && n == plan.rows;
+  t.e = in_place ? g : t.own_e;
   const float* z = t.z;
   if (plan.direct_z) z = reinterpret_cast<const float*>(cube_row(job.z, first, job.inner));
   else pack_rows(job.z, job, first, n, t.z);
@@ -134,7 +138,6 @@ inline void run_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
     finish_priced(job, plan, rows, from, t, n);
   }
   if (!job.grad) return;
-  float* g = plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, first, job.inner)) : t.g;
   scale_tile(job, plan, rows, from, t, g, n);
   if (!plan.direct_g) unpack_rows(g, job.grad, job, first, n);
 }

@@ -44,7 +44,7 @@ struct Tile {
   alignas(64) double sum[64], e_y[64], z_y[64], z_sum[64], base[64], coef[64], lift[64], share[64], loss[64], g_y[64];
   alignas(64) float k[64], s[64];
   bool special[64], any_special;  // to be done by the general row
-  float *e, *z, *g, *a, *b;
+  float *e, *own_e, *z, *g, *a, *b;
   static i64 bytes(const FastPlan& plan, const SoftmaxJob& job) {
     i64 one = tile_bytes(plan, job);
     return plan.rows == 1 ? one * 2 + 4 * 4 * row_chunk : 5 * one;
@@ -52,7 +52,7 @@ struct Tile {
   static i64 tile_bytes(const FastPlan& plan, const SoftmaxJob& job) { return ((plan.rows == 1 && !job.grad ? row_chunk : plan.rows * job.classes) * 4 + 255) / 64 * 64; }
   void place(char* base_address, const FastPlan& plan, const SoftmaxJob& job) {
     i64 one = tile_bytes(plan, job);
-    e = reinterpret_cast<float*>(base_address);
+    e = own_e = reinterpret_cast<float*>(base_address);
     g = reinterpret_cast<float*>(base_address + one);
     z = reinterpret_cast<float*>(base_address + 2 * one);
     a = reinterpret_cast<float*>(base_address + 3 * one);
