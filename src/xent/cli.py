@@ -53,7 +53,7 @@ def _show(report: str) -> None:
         else:
             styled = Text(report)
             styled.highlight_regex(r"(?m)^[a-z][\w-]*( [\w-]+)?(?=  )", "bold")
-            styled.highlight_regex(r"(?m)infinite: .*$|^! [1-9]\d* infinite.*$|^! RENORM.*$", "yellow")
+            styled.highlight_regex(r"(?m)infinite: .*$|^! infinite rows: [1-9].*$|^! RENORM.*$", "yellow")
             Console(highlight=False, soft_wrap=True).print(styled)
             return
     print(report)

@@ -164,7 +164,7 @@ def _notes(s: Score) -> list[str]:
         if s.form == "logits"
         else f"from {s.dtype} probabilities, nothing clipped"
     )
-    lines = [f"! {s.infinite} infinite rows · {how}"]
+    lines = [f"! infinite rows: {s.infinite} · {how}"]
     if s.standard_error is not None:
         lines.append(
             f"! {100 * s.confidence:g} % interval corrected for skewness; standard error {nats(s.standard_error)}"

@@ -91,7 +91,7 @@ def find_files(patterns: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
             found.update(dict.fromkeys(matches))
         else:
             raise BadInput(f"{pattern}: no such file or folder.")
-    return list(found), tuple(notes)
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1], tuple(notes)
 
 
 def open_file(path: Path) -> Source:
