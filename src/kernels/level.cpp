@@ -1,6 +1,7 @@
 // Compiled once per instruction-set level (XENT_LEVEL names it); everything but the table has internal linkage, so that
 // no level can borrow a function from another. tests/test_isa.py looks for weak symbols.
 #include "sigmoid.hpp"
+#include "sigmoid_weigh.hpp"
 #include "softmax.hpp"
 
 namespace xent {
