@@ -107,6 +107,8 @@ def test_row_sums():
         ({"targets": [1], "probs": [0.5], "compat": "torch", "floor": 0.1}, ("`compat` and `floor`",)),
         ({"targets": [1], "probs": [0.5], "confidence": 1.0}, ("`confidence`",)),
         ({"targets": [1], "probs": [0.5], "tolerance": -1}, ("`tolerance`",)),
+        ({"targets": [1], "probs": [0.5], "rows": -1}, ("`rows`",)),
+        ({"targets": [1], "probs": [0.5], "batch_rows": 0}, ("`batch_rows`",)),
         ({"targets": [1], "probs": [0.5], "kind": "ordinal"}, ("`kind`", "ordinal")),
         ({"targets": [1], "probs": [0.5], "classes": ["a", "a"]}, ("`classes`", "2 different")),
         ({"targets": [1], "probs": [[["a"]]]}, ("`probs`",)),

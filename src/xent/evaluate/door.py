@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .classes import Request, outputs_of
-from .columns import find
+from .columns import Plan, find
 from .conventions import convention, row_tolerance
 from .faults import BadInput
 from .scores import Score, result
-from .scoring import Progress, run
+from .scoring import Progress, Seen, run
 from .sources import Source, open_sources
 from .tally import Rules
 
@@ -67,10 +67,7 @@ def score(
     >>> round(xent.score(targets=[1, 0], probs=[0.9, 0.3]).log_loss, 6)
     0.231018
     """
-    if not 0.0 < confidence < 1.0:
-        raise BadInput(f"`confidence` must lie strictly between 0 and 1; got {confidence!r}.")
-    if tolerance is not None and not 0.0 <= tolerance < float("inf"):
-        raise BadInput(f"`tolerance` must be a number of 0 or more; got {tolerance!r}.")
+    _check(confidence, tolerance, rows, batch_rows)
     given = {"targets": targets, "probs": probs, "logits": logits, "sample_weight": sample_weight}
     sources, request, found = _open(data, given, classes, positive, kind)
     for source in sources:
@@ -83,15 +80,30 @@ def score(
     clamp = (asked.least, asked.most) if asked else None
     rules = Rules(limit, renormalize, clamp, bool(asked and asked.normalised))
     seen = run(sources, plan, rules, width=width, dearest=rows, progress=progress, batch_rows=batch_rows)
+    _refuse_doubtful(seen, plan, kind, width)
+    return result(seen, plan, rules, asked, confidence, (*found, *plan.notes))
+
+
+def _check(confidence: float, tolerance: float | None, rows: int, batch_rows: int | None) -> None:
+    if not 0.0 < confidence < 1.0:
+        raise BadInput(f"`confidence` must lie strictly between 0 and 1; got {confidence!r}.")
+    if tolerance is not None and not 0.0 <= tolerance < float("inf"):
+        raise BadInput(f"`tolerance` must be a number of 0 or more; got {tolerance!r}.")
+    if rows < 0:
+        raise BadInput(f"`rows` must be 0 or more; got {rows!r}.")
+    if batch_rows is not None and batch_rows < 1:
+        raise BadInput(f"`batch_rows` must be 1 or more; got {batch_rows!r}.")
+
+
+def _refuse_doubtful(seen: Seen, plan: Plan, kind: str | None, width: int) -> None:
+    """What only shows once all rows are read: targets that could mean two things, and no weight at all."""
     if seen.one_hot and plan.kind == "multilabel" and kind is None and width > 1:
         raise BadInput(
-            "every row of `targets` names exactly one of the classes: is this one class of many, written"
-            " one-hot, or several"
-            " yes/no labels? Say `kind`=multiclass or `kind`=multilabel (--kind)."
+            "every row of `targets` names exactly one of the classes: is this one class of many, written one-hot, or"
+            " several yes/no labels? Say `kind`=multiclass or `kind`=multilabel (--kind)."
         )
-    if not any(seen.tally.count("rows", slice(g, g + 1)) for g in range(len(seen.tally.counts))):
+    if not seen.tally.count("rows", slice(None)):
         raise BadInput("every row has weight 0: there is nothing to average.")
-    return result(seen, plan, rules, asked, confidence, (*found, *plan.notes))
 
 
 def _open(
