@@ -1,7 +1,7 @@
 // The fast path of a tile or a long row: exponentials, sums without the target, per-row numbers, gradient.
 #pragma once
 #include "laws.hpp"
-#include "softmax_tile.hpp"
+#include "softmax_soft.hpp"
 
 namespace xent {
 namespace {
@@ -22,7 +22,7 @@ inline void finish_plain(Tile& t, int n) {
 // The same for any law, z-loss and smoothing. lift: scale * weight * z-loss; share: scale * weight of the smoothing.
 inline void finish_priced(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, Tile& t, int n) {
   for (int i = 0; i < n; ++i) {
-    if (t.special[i] || rows.effective[from + i] == 0) {
+    if (t.special[i] || t.soft[i] || rows.effective[from + i] == 0) {
       t.loss[i] = t.g_y[i] = 0, t.k[i] = t.s[i] = 0;
       continue;
     }
@@ -34,14 +34,14 @@ inline void finish_priced(const SoftmaxJob& job, const FastPlan& plan, const Row
     t.loss[i] = t.coef[i] * here.cost + share * (plan.tilt_sum * lse - t.z_sum[i]) + t.lift[i] * lse * lse;
     t.k[i] = float(all * inverse);
     t.s[i] = float(share);
-    double tilt_y = plan.tilt ? plan.tilt_exact[rows.y[from + i]] : 0.0;
+    double tilt_y = plan.tilt ? plan.tilt_exact[t.pivot[i]] : 0.0;
     t.g_y[i] = (0.0 - slope * q) + (all - slope) * p - share * tilt_y;
     if (magnitude(t.k[i]) < 1e-36f && all != 0) t.special[i] = t.any_special = true;
   }
 }
 
 // What the tile is told of its rows: coefficients, and which it must leave alone (soft, or weighed out of float32's range).
-inline void prepare(const SoftmaxJob& job, const RowTargets& rows, int from, Tile& t, int n) {
+inline void prepare(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, Tile& t, int n) {
   const double keep = 1 - job.smoothing, scale = job.scale, lift = job.scale * job.z_loss;
   const double *effective = rows.effective + from, *weight = rows.weight + from, *mass = rows.mass + from;
   const i64* y = rows.y + from;
@@ -52,15 +52,41 @@ inline void prepare(const SoftmaxJob& job, const RowTargets& rows, int from, Til
   }
   if (job.class_loss)
     for (int i = 0; i < n; ++i) t.coef[i] *= y[i] >= 0 ? job.class_loss[y[i]] : 0.0;
-  i64 any = 0;
+  i64 any = 0, any_soft = 0;
   for (int i = 0; i < n; ++i) {
-    bool outside = (t.coef[i] != 0) & !((t.coef[i] > 1e-14) & (t.coef[i] < 1e14));
-    any |= i64((effective[i] != 0) & ((y[i] < 0) | outside));
+    double size = y[i] < 0 ? t.share[i] : t.coef[i];
+    bool outside = (size != 0) & !((size > 1e-14) & (size < 1e14));
+    any |= i64((effective[i] != 0) & (((y[i] < 0) & !plan.soft) | outside));
+    any_soft |= i64((y[i] < 0) & (effective[i] != 0));
+    t.pivot[i] = y[i] < 0 ? 0 : y[i];
   }
   t.any_special = any != 0;
-  for (int i = 0; i < n; ++i) t.special[i] = false;
-  for (int i = 0; any && i < n; ++i)
-    t.special[i] = effective[i] != 0 && (y[i] < 0 || (t.coef[i] != 0 && !(t.coef[i] > 1e-14 && t.coef[i] < 1e14)));
+  t.any_soft = any_soft != 0 && plan.soft;
+  for (int i = 0; i < n; ++i) t.special[i] = t.soft[i] = false;
+  for (int i = 0; (any | any_soft) && i < n; ++i) {
+    double size = y[i] < 0 ? t.share[i] : t.coef[i];
+    bool outside = size != 0 && !(size > 1e-14 && size < 1e14);
+    t.special[i] = effective[i] != 0 && (outside || (y[i] < 0 && !plan.soft));
+    t.soft[i] = y[i] < 0 && effective[i] != 0 && !t.special[i];
+    if (y[i] < 0) t.coef[i] = 0;
+  }
+}
+
+// Soft rows leave their top out of the sum.
+inline void find_pivots(const SoftmaxJob& job, const float* z, Tile& t, int n) {
+  for (int i = 0; i < n; ++i) {
+    if (!t.soft[i]) continue;
+    const float* row = z + i * job.classes;
+    float least = __builtin_inff(), most = -__builtin_inff();
+    bool masked = false, sane = find_shift(row, job.classes, least, most, masked);
+    t.pivot[i] = sane ? top_of(row, job.classes, most) : 0;
+    t.z_y[i] = double(most);
+  }
+}
+
+// Masked classes (-inf) stay on the fast path where they only drop out of the sum.
+inline bool may_mask(const SoftmaxJob& job, const Tile& t, int i, float z_y) {
+  return job.smoothing == 0 && !t.soft[i] && z_y > -__builtin_inff();
 }
 
 // Rows that leave [-40, 40], one by one: shifted, or left to the general row.
@@ -69,10 +95,15 @@ inline void exp_careful(const SoftmaxJob& job, const RowTargets& rows, int from,
   for (int i = 0; i < n; ++i) {
     const float* row = z + i * classes;
     float least = __builtin_inff(), most = -__builtin_inff(), *e = t.e + i * classes;
-    bool sane = find_shift(row, classes, least, most), idle = rows.effective[from + i] == 0;
-    if (sane && !idle && most <= plain_most && least >= -plain_most) continue;
-    if (sane && !idle && float_range(least, most)) {
-      exp_pass(row, e, classes, Real<float>::round - shift_of(most));
+    bool masked = false, idle = rows.effective[from + i] == 0;
+    bool sane = find_shift(row, classes, least, most, masked) && !idle;
+    sane = sane && (!masked || may_mask(job, t, i, row[t.pivot[i]]));
+    const bool near = most <= plain_most && least >= -plain_most;
+    if (sane && near && !masked) continue;
+    if (sane && float_range(least, most)) {
+      const float shifted = Real<float>::round - (near ? 0 : shift_of(most));
+      if (masked) exp_masked(row, e, classes, shifted);
+      else exp_pass(row, e, classes, shifted);
       continue;
     }
     if (!idle) t.special[i] = t.any_special = true;
@@ -81,10 +112,10 @@ inline void exp_careful(const SoftmaxJob& job, const RowTargets& rows, int from,
 }
 
 // Sums of every row of the tile, y taken out and kept in e_y.
-inline void sum_tile(const SoftmaxJob& job, const RowTargets& rows, int from, Tile& t, int n) {
+inline void sum_tile(const SoftmaxJob& job, Tile& t, int n) {
   const i64 classes = job.classes;
   for (int i = 0; i < n; ++i) {
-    float* y = t.e + i * classes + (rows.y[from + i] >= 0 ? rows.y[from + i] : 0);
+    float* y = t.e + i * classes + t.pivot[i];
     t.e_y[i] = double(*y);
     *y = 0;
   }
@@ -97,16 +128,16 @@ inline void sum_tile(const SoftmaxJob& job, const RowTargets& rows, int from, Ti
   for (int i = n; i < (n + 7) / 8 * 8; ++i) t.sum[i] = 0, t.e_y[i] = 1, t.coef[i] = 0;
 }
 
-inline void tilt_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, const float* z, Tile& t, int n) {
+inline void tilt_tile(const SoftmaxJob& job, const FastPlan& plan, const float* z, Tile& t, int n) {
   for (int i = 0; i < n; ++i) {
     const float* row = z + i * job.classes;
-    t.z_y[i] = double(row[rows.y[from + i] >= 0 ? rows.y[from + i] : 0]);
+    t.z_y[i] = double(row[t.pivot[i]]);
     t.z_sum[i] = plan.tilt ? dot_pass(row, plan.tilt_exact, job.classes) : 0.0;
   }
 }
 
 // The gradient of the tile's rows from its exponentials.
-inline void scale_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, Tile& t, float* g, int n) {
+inline void scale_tile(const SoftmaxJob& job, const FastPlan& plan, Tile& t, float* g, int n) {
   const i64 classes = job.classes;
   if (plan.tilt || classes >= 16) {
     for (int i = 0; i < n; ++i) scale_pass(t.e + i * classes, g + i * classes, classes, t.k[i], plan.tilt, t.s[i]);
@@ -115,7 +146,7 @@ inline void scale_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTar
   } else {
     scale_short_rows<8>(t.e, g, classes, n, t.k);
   }
-  for (int i = 0; i < n; ++i) g[i * classes + (rows.y[from + i] >= 0 ? rows.y[from + i] : 0)] = float(t.g_y[i]);
+  for (int i = 0; i < n; ++i) g[i * classes + t.pivot[i]] = float(t.g_y[i]);
 }
 
 // Rows [first, first + n), entries [from, from + n) of `rows`. Fills t.loss and t.special, and the gradient of the rest.
@@ -127,18 +158,24 @@ inline void run_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
   const float* z = t.z;
   if (plan.direct_z) z = reinterpret_cast<const float*>(cube_row(job.z, first, job.inner));
   else pack_rows(job.z, job, first, n, t.z);
-  prepare(job, rows, from, t, n);
+  prepare(job, plan, rows, from, t, n);
   std::uint32_t most = exp_pass(z, t.e, n * job.classes, Real<float>::round);
   if (most > bit_cast<std::uint32_t>(plain_most)) exp_careful(job, rows, from, z, t, n);
-  sum_tile(job, rows, from, t, n);
+  if (t.any_soft) find_pivots(job, z, t, n);
+  sum_tile(job, t, n);
   if (plan.plain) {
     finish_plain(t, n);
   } else {
-    tilt_tile(job, plan, rows, from, z, t, n);
+    tilt_tile(job, plan, z, t, n);
     finish_priced(job, plan, rows, from, t, n);
   }
+  for (int i = 0; t.any_soft && i < n; ++i)
+    if (t.soft[i]) t.k[i] = 1, t.s[i] = 0, t.g_y[i] = 0;  // the exponentials pass through
+  if (job.grad) scale_tile(job, plan, t, g, n);
+  for (int i = 0; t.any_soft && i < n; ++i)
+    if (t.soft[i] && !t.special[i])
+      finish_soft(job, plan, first + i, i, [&](i64 k, i64) { return z + i * job.classes + k; }, job.grad ? g + i * job.classes : nullptr, t);
   if (!job.grad) return;
-  scale_tile(job, plan, rows, from, t, g, n);
   if (!plan.direct_g) unpack_rows(g, job.grad, job, first, n);
 }
 
@@ -161,12 +198,12 @@ struct LongRow {
     for (i64 k = 0; k < job.classes; k += row_chunk) f(k, job.classes - k < row_chunk ? job.classes - k : row_chunk);
   }
   // e^z 2^-N of the row, its sum without y; the bits of the largest |z|.
-  std::uint32_t sum(float shifted, i64 y, double& rest, double& e_y) const {
+  std::uint32_t sum(float shifted, bool masked, i64 y, double& rest, double& e_y) const {
     std::uint32_t most = 0;
     rest = 0;
     chunks([&](i64 k, i64 n) {
       float* here = keep ? e + k : e;
-      std::uint32_t bits = exp_pass(logits(k, n), here, n, shifted);
+      std::uint32_t bits = masked ? exp_masked(logits(k, n), here, n, shifted) : exp_pass(logits(k, n), here, n, shifted);
       most = bits > most ? bits : most;
       if (y >= k && y < k + n) e_y = double(here[y - k]), here[y - k] = 0;
       rest += sum_pass(here, n);
@@ -176,21 +213,37 @@ struct LongRow {
 };
 
 inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, i64 r, Tile& t) {
-  prepare(job, rows, from, t, 1);
+  prepare(job, plan, rows, from, t, 1);
   t.loss[0] = 0;
   if (rows.effective[from] == 0 || t.special[0]) { t.special[0] = t.any_special = true; return; }  // the general row writes the zeros
-  const i64 y = rows.y[from];
+  i64 y = t.pivot[0];
   float* g = job.grad && plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, r, job.inner)) : t.e;
   LongRow row{job, plan, r, t.b, g, bool(job.grad)};
-  if (row.sum(Real<float>::round, y, t.sum[0], t.e_y[0]) > bit_cast<std::uint32_t>(plain_most)) {
+  if (t.soft[0]) {
     float least = __builtin_inff(), most = -__builtin_inff();
-    bool sane = true;
-    row.chunks([&](i64 k, i64 n) { sane = sane && find_shift(row.logits(k, n), n, least, most); });
+    bool sane = true, masked = false;
+    row.chunks([&](i64 k, i64 n) { sane = find_shift(row.logits(k, n), n, least, most, masked) && sane; });
+    i64 top = job.classes;
+    row.chunks([&](i64 k, i64 n) {
+      i64 at = top == job.classes ? top_of(row.logits(k, n), n, most) : n;
+      if (at < n) top = k + at;
+    });
+    y = t.pivot[0] = sane && top < job.classes ? top : 0;
+    t.z_y[0] = double(most);
+  }
+  if (row.sum(Real<float>::round, false, y, t.sum[0], t.e_y[0]) > bit_cast<std::uint32_t>(plain_most)) {
+    float least = __builtin_inff(), most = -__builtin_inff();
+    bool sane = true, masked = false;
+    row.chunks([&](i64 k, i64 n) { sane = sane && find_shift(row.logits(k, n), n, least, most, masked); });
+    sane = sane && (!masked || may_mask(job, t, 0, *row.logits(y, 1)));
     if (!sane || !float_range(least, most)) { t.special[0] = t.any_special = true; return; }
-    row.sum(Real<float>::round - shift_of(most), y, t.sum[0], t.e_y[0]);
+    const bool near = most <= plain_most && least >= -plain_most;
+    row.sum(Real<float>::round - (near ? 0 : shift_of(most)), masked, y, t.sum[0], t.e_y[0]);
   }
   for (int i = 1; i < 8; ++i) t.sum[i] = 0, t.e_y[i] = 1, t.coef[i] = 0;
-  if (plan.plain) {
+  if (t.soft[0]) {
+    finish_soft(job, plan, r, 0, [&](i64 k, i64 n) { return row.logits(k, n); }, job.grad ? g : nullptr, t);
+  } else if (plan.plain) {
     finish_plain(t, 1);
   } else {
     t.z_sum[0] = 0;
@@ -199,8 +252,10 @@ inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
     finish_priced(job, plan, rows, from, t, 1);
   }
   if (!job.grad) return;
-  scale_pass(g, g, job.classes, t.k[0], plan.tilt, t.s[0]);
-  g[y] = float(t.g_y[0]);
+  if (!t.soft[0]) {
+    scale_pass(g, g, job.classes, t.k[0], plan.tilt, t.s[0]);
+    g[y] = float(t.g_y[0]);
+  }
   if (!plan.direct_g) store(g, cube_row(job.grad, r, job.inner), job.grad.type, job.grad.stride[1], job.classes);
 }
 

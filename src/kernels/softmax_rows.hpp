@@ -39,6 +39,15 @@ inline std::uint32_t exp_pass(const float* __restrict z, float* __restrict e, i6
   return most;
 }
 
+// The same with masked classes: e = 0 where z = -inf. Returns 0.
+inline std::uint32_t exp_masked(const float* __restrict z, float* __restrict e, i64 n, float shifted) {
+  for (i64 i = 0; i < n; ++i) {
+    float x = z[i], value = exp_shifted(x, shifted);
+    e[i] = x == -__builtin_inff() ? 0.0f : value;
+  }
+  return 0;
+}
+
 // Sum of n floats in 16 lanes of double and a fixed tree.
 XENT_INLINE double sum_pass(const float* x, i64 n) {
   double acc[16] = {};

@@ -20,12 +20,13 @@ struct FastPlan {
   const float* tilt = nullptr;         // smoothing * prior_k * class_loss_k
   const double* tilt_exact = nullptr;
   double tilt_sum = 0;
-  bool even = false;     // all tilt_k equal
+  bool soft;             // dense rows with several classes are done here too
 
   explicit FastPlan(const SoftmaxJob& job) {
     const bool narrow = job.z.type == Type::f32 || job.z.type == Type::f16 || job.z.type == Type::bf16;
     const bool log = job.law.kind == law_log;
     possible = narrow && (job.classes > 1 || job.smoothing == 0) && !job.pipe.on && !job.hess && !job.v && (job.smoothing == 0 || (log && job.smoothing <= 0.5));
+    soft = log && job.kind == Targets::dense;
     plain = log && job.z_loss == 0 && job.smoothing == 0;
     rows = job.classes <= tile_floats / rows_most ? rows_most : tile_floats / job.classes;
     if (rows < 1) rows = 1;
@@ -43,7 +44,9 @@ struct FastPlan {
 struct Tile {
   alignas(64) double sum[64], e_y[64], z_y[64], z_sum[64], base[64], coef[64], lift[64], share[64], loss[64], g_y[64];
   alignas(64) float k[64], s[64];
+  i64 pivot[64];                  // the class left out of the sum: the target, of a soft row the top
   bool special[64], any_special;  // to be done by the general row
+  bool soft[64], any_soft;
   float *e, *own_e, *z, *g, *a, *b;
   static i64 bytes(const FastPlan& plan, const SoftmaxJob& job) {
     i64 one = tile_bytes(plan, job);
@@ -103,18 +106,20 @@ inline void unpack_rows(const float* src, const Array& x, const SoftmaxJob& job,
   }
 }
 
-// N of a row whose logits leave [-40, 40]; false where float32 cannot hold it: the general row's business.
-inline bool find_shift(const float* __restrict z, i64 n, float& least, float& most) {
+// The finite range of a row and whether classes are masked (-inf), added to what is known; false where NaN is found.
+inline bool find_shift(const float* __restrict z, i64 n, float& least, float& most, bool& masked) {
   float low = least, high = most;
-  int strange = 0;
-#pragma omp simd reduction(min : low) reduction(max : high) reduction(| : strange)
+  int strange = 0, hidden = 0;
+#pragma omp simd reduction(min : low) reduction(max : high) reduction(| : strange, hidden)
   for (i64 k = 0; k < n; ++k) {
-    float x = z[k];
-    low = x < low ? x : low;
+    float x = z[k], seen = x > -__builtin_inff() ? x : __builtin_inff();
+    low = seen < low ? seen : low;
     high = x > high ? x : high;
     strange |= x != x ? 1 : 0;
+    hidden |= x == -__builtin_inff() ? 1 : 0;
   }
   least = low, most = high;
+  masked = masked || hidden;
   return !strange;
 }
 XENT_INLINE bool float_range(float least, float most) { return most <= 700 && least >= -700 && most - least < 86; }
