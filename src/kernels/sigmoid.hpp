@@ -40,19 +40,27 @@ struct FastBuffers {
   alignas(64) float z[fast_block], t[fast_block], P[fast_block], Q[fast_block], loss[fast_block], grad[fast_block];
 };
 
-template <bool Wide>
 inline void fast_weights(const Table& table, i64 phase, int n, const float* __restrict t, const float* __restrict w, FastBuffers& f) {
-  const float *__restrict P0 = table.hard(0) + phase, *__restrict P1 = table.hard(1) + phase;
-  const float *__restrict Q0 = table.hard(2) + phase, *__restrict Q1 = table.hard(3) + phase;
-  for (int i = 0; i < n; ++i) {
-    int k = Wide ? i : 0;
-    f.P[i] = t[i] == 1 ? P1[k] : P0[k];
-    f.Q[i] = t[i] == 1 ? Q1[k] : Q0[k];
+  float *__restrict P = f.P, *__restrict Q = f.Q;
+  if (table.wide) {
+    const float *__restrict P0 = table.hard(0) + phase, *__restrict P1 = table.hard(1) + phase;
+    const float *__restrict Q0 = table.hard(2) + phase, *__restrict Q1 = table.hard(3) + phase;
+    for (int i = 0; i < n; ++i) {
+      float p0 = P0[i], p1 = P1[i], q0 = Q0[i], q1 = Q1[i];
+      P[i] = t[i] == 1 ? p1 : p0;
+      Q[i] = t[i] == 1 ? q1 : q0;
+    }
+  } else {
+    const float p0 = *table.hard(0), p1 = *table.hard(1), q0 = *table.hard(2), q1 = *table.hard(3);
+    for (int i = 0; i < n; ++i) {
+      P[i] = t[i] == 1 ? p1 : p0;
+      Q[i] = t[i] == 1 ? q1 : q0;
+    }
   }
   if (!w) return;
   for (int i = 0; i < n; ++i) {
-    f.P[i] *= w[i];
-    f.Q[i] *= w[i];
+    P[i] *= w[i];
+    Q[i] *= w[i];
   }
 }
 
@@ -103,8 +111,7 @@ struct SigmoidPlan {
   }
   void weights(i64 first, int n, const float* t, const float* w, FastBuffers& f) const {
     if (unit) return;
-    if (table.wide) fast_weights<true>(table, first % job.labels, n, t, w, f);
-    else fast_weights<false>(table, 0, n, t, w, f);
+    fast_weights(table, table.wide ? first % job.labels : 0, n, t, w, f);
   }
 };
 

@@ -114,18 +114,24 @@ inline void load_targets(const SigmoidJob& job, i64 first, int n, Loaded& out) {
 }
 
 // P, Q and their low parts in double for any target; scale and weights folded in.
-inline void general_weights(const Table& table, double scale, i64 phase, int n, const double* __restrict t, const double* __restrict w, GeneralBlock& b) {
-  i64 step = table.wide ? 1 : 0, at = table.wide ? phase : 0;
-  const double *P0 = table.row(0) + at, *P1 = table.row(1) + at, *Q0 = table.row(2) + at, *Q1 = table.row(3) + at;
-  const double *W0 = table.row(4) + at, *W1 = table.row(5) + at;
+template <class Row>
+XENT_INLINE void spread_weights(const Row& row, bool unit, double scale, int n, const double* __restrict t, const double* __restrict w, GeneralBlock& b) {
   for (int i = 0; i < n; ++i) {
-    i64 k = i * step;
     double rest = 1 - t[i];
-    double weight = w[i] * scale * mad(rest, W0[k], t[i] * W1[k]);
-    b.P[i] = weight * mad(rest, P0[k], t[i] * P1[k]);
-    b.Q[i] = weight * mad(rest, Q0[k], t[i] * Q1[k]);
+    double weight = w[i] * scale * mad(rest, row(4, i), t[i] * row(5, i));
+    b.P[i] = weight * mad(rest, row(0, i), t[i] * row(1, i));
+    b.Q[i] = weight * mad(rest, row(2, i), t[i] * row(3, i));
     b.P_lo[i] = 0;
-    b.Q_lo[i] = table.unit ? weight * ((1 - rest) - t[i]) : 0.0;  // 1 - t is P = t's exact complement
+    b.Q_lo[i] = unit ? weight * ((1 - rest) - t[i]) : 0.0;  // what 1 - t lost
+  }
+}
+
+inline void general_weights(const Table& table, double scale, i64 phase, int n, const double* t, const double* w, GeneralBlock& b) {
+  if (table.wide) {
+    spread_weights([&](int r, int i) { return table.row(r)[phase + i]; }, false, scale, n, t, w, b);
+  } else {
+    const double row[6] = {*table.row(0), *table.row(1), *table.row(2), *table.row(3), *table.row(4), *table.row(5)};
+    spread_weights([&](int r, int) { return row[r]; }, table.unit, scale, n, t, w, b);
   }
 }
 
