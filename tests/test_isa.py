@@ -79,7 +79,9 @@ def test_threads_do_not_show_in_the_bits(threads: int) -> None:
 
     def total(n: int) -> tuple[float, bytes]:
         grad = np.empty_like(z)
-        value, bad = _kernels.sigmoid(z, t, None, None, None, table, (0, 0.0, 0.0), None, 1.0, None, grad, None, None, n)
+        value, bad = _kernels.sigmoid(
+            z, t, None, None, None, table, (0, 0.0, 0.0), None, 1.0, None, grad, None, None, n
+        )
         assert bad == -1
         return value, grad.tobytes()
 
