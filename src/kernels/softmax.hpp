@@ -89,7 +89,7 @@ inline void fast_group(const SoftmaxJob& job, const FastPlan& plan, const RowTar
 inline double softmax_block(const SoftmaxJob& job, const FastPlan& plan, i64 begin, i64 end, const Scratch& scratch, i64* bad) {
   RowArrays a = row_arrays(job, scratch.at<double>());
   Tile t;
-  t.place(scratch.at<char>(row_bytes(job)), plan, job);
+  t.place(scratch.at<float>(row_bytes(job)), plan, job);
   RowTargets rows;
   alignas(64) double loss[rows_most];
   double total[8] = {};

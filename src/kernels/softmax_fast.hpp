@@ -212,34 +212,42 @@ struct LongRow {
   }
 };
 
+// The top of a soft row: its pivot.
+inline i64 find_long_pivot(const LongRow& row, Tile& t) {
+  float least = __builtin_inff(), most = -__builtin_inff();
+  bool sane = true, masked = false;
+  row.chunks([&](i64 k, i64 n) { sane = find_shift(row.logits(k, n), n, least, most, masked) && sane; });
+  i64 top = row.job.classes;
+  row.chunks([&](i64 k, i64 n) {
+    i64 at = top == row.job.classes ? top_of(row.logits(k, n), n, most) : n;
+    if (at < n) top = k + at;
+  });
+  t.z_y[0] = double(most);
+  return sane && top < row.job.classes ? top : 0;
+}
+
+// Exponentials and sums of a long row, shifted or masked where it must be; false: the general row's business.
+inline bool sum_long(const LongRow& row, i64 y, Tile& t) {
+  if (row.sum(Real<float>::round, false, y, t.sum[0], t.e_y[0]) <= bit_cast<std::uint32_t>(plain_most)) return true;
+  float least = __builtin_inff(), most = -__builtin_inff();
+  bool sane = true, masked = false;
+  row.chunks([&](i64 k, i64 n) { sane = sane && find_shift(row.logits(k, n), n, least, most, masked); });
+  if (!sane || !float_range(least, most) || (masked && !may_mask(row.job, t, 0, *row.logits(y, 1)))) return false;
+  const bool near = most <= plain_most && least >= -plain_most;
+  row.sum(Real<float>::round - (near ? 0 : shift_of(most)), masked, y, t.sum[0], t.e_y[0]);
+  return true;
+}
+
+// Row r, entry `from` of `rows`. Rows of weight 0 go to the general row too, which writes the zeros.
 inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, i64 r, Tile& t) {
   prepare(job, plan, rows, from, t, 1);
-  t.loss[0] = 0;
-  if (rows.effective[from] == 0 || t.special[0]) { t.special[0] = t.any_special = true; return; }  // the general row writes the zeros
-  i64 y = t.pivot[0];
   float* g = job.grad && plan.direct_g ? reinterpret_cast<float*>(cube_row(job.grad, r, job.inner)) : t.e;
   LongRow row{job, plan, r, t.b, g, bool(job.grad)};
-  if (t.soft[0]) {
-    float least = __builtin_inff(), most = -__builtin_inff();
-    bool sane = true, masked = false;
-    row.chunks([&](i64 k, i64 n) { sane = find_shift(row.logits(k, n), n, least, most, masked) && sane; });
-    i64 top = job.classes;
-    row.chunks([&](i64 k, i64 n) {
-      i64 at = top == job.classes ? top_of(row.logits(k, n), n, most) : n;
-      if (at < n) top = k + at;
-    });
-    y = t.pivot[0] = sane && top < job.classes ? top : 0;
-    t.z_y[0] = double(most);
-  }
-  if (row.sum(Real<float>::round, false, y, t.sum[0], t.e_y[0]) > bit_cast<std::uint32_t>(plain_most)) {
-    float least = __builtin_inff(), most = -__builtin_inff();
-    bool sane = true, masked = false;
-    row.chunks([&](i64 k, i64 n) { sane = sane && find_shift(row.logits(k, n), n, least, most, masked); });
-    sane = sane && (!masked || may_mask(job, t, 0, *row.logits(y, 1)));
-    if (!sane || !float_range(least, most)) { t.special[0] = t.any_special = true; return; }
-    const bool near = most <= plain_most && least >= -plain_most;
-    row.sum(Real<float>::round - (near ? 0 : shift_of(most)), masked, y, t.sum[0], t.e_y[0]);
-  }
+  bool fits = rows.effective[from] != 0 && !t.special[0];
+  if (fits && t.soft[0]) t.pivot[0] = find_long_pivot(row, t);
+  const i64 y = t.pivot[0];
+  fits = fits && sum_long(row, y, t);
+  if (!fits) { t.special[0] = t.any_special = true; return; }
   for (int i = 1; i < 8; ++i) t.sum[i] = 0, t.e_y[i] = 1, t.coef[i] = 0;
   if (t.soft[0]) {
     finish_soft(job, plan, r, 0, [&](i64 k, i64 n) { return row.logits(k, n); }, job.grad ? g : nullptr, t);
@@ -251,12 +259,11 @@ inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
     if (plan.tilt) row.chunks([&](i64 k, i64 n) { t.z_sum[0] += dot_pass(row.logits(k, n), plan.tilt_exact + k, n); });
     finish_priced(job, plan, rows, from, t, 1);
   }
-  if (!job.grad) return;
-  if (!t.soft[0]) {
+  if (job.grad && !t.soft[0]) {
     scale_pass(g, g, job.classes, t.k[0], plan.tilt, t.s[0]);
     g[y] = float(t.g_y[0]);
   }
-  if (!plan.direct_g) store(g, cube_row(job.grad, r, job.inner), job.grad.type, job.grad.stride[1], job.classes);
+  if (job.grad && !plan.direct_g) store(g, cube_row(job.grad, r, job.inner), job.grad.type, job.grad.stride[1], job.classes);
 }
 
 }  // namespace

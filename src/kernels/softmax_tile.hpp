@@ -47,19 +47,23 @@ struct Tile {
   i64 pivot[64];                  // the class left out of the sum: the target, of a soft row the top
   bool special[64], any_special;  // to be done by the general row
   bool soft[64], any_soft;
-  float *e, *own_e, *z, *g, *a, *b;
-  static i64 bytes(const FastPlan& plan, const SoftmaxJob& job) {
-    i64 one = tile_bytes(plan, job);
-    return plan.rows == 1 ? one * 2 + 4 * 4 * row_chunk : 5 * one;
+  float *e, *own_e, *b, *z = nullptr, *g = nullptr, *a = nullptr;
+  static i64 floats(const FastPlan& plan, const SoftmaxJob& job) {
+    i64 n = plan.rows > 1 || job.grad ? plan.rows * job.classes : row_chunk;
+    return (n + 63) / 16 * 16;
   }
-  static i64 tile_bytes(const FastPlan& plan, const SoftmaxJob& job) { return ((plan.rows == 1 && !job.grad ? row_chunk : plan.rows * job.classes) * 4 + 255) / 64 * 64; }
-  void place(char* base_address, const FastPlan& plan, const SoftmaxJob& job) {
-    i64 one = tile_bytes(plan, job);
-    e = own_e = reinterpret_cast<float*>(base_address);
-    g = reinterpret_cast<float*>(base_address + one);
-    z = reinterpret_cast<float*>(base_address + 2 * one);
-    a = reinterpret_cast<float*>(base_address + 3 * one);
-    b = reinterpret_cast<float*>(base_address + 4 * one);
+  // A tile has five arrays of its size; a long row the exponentials and one chunk.
+  static i64 bytes(const FastPlan& plan, const SoftmaxJob& job) {
+    return 4 * (plan.rows > 1 ? 5 * floats(plan, job) : floats(plan, job) + row_chunk);
+  }
+  void place(float* base, const FastPlan& plan, const SoftmaxJob& job) {
+    const i64 step = floats(plan, job);
+    e = own_e = base;
+    b = base + step;
+    if (plan.rows == 1) return;
+    g = base + 2 * step;
+    z = base + 3 * step;
+    a = base + 4 * step;
   }
 };
 
