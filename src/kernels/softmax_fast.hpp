@@ -19,25 +19,36 @@ inline void finish_plain(Tile& t, int n) {
   }
 }
 
-// The same for any law, z-loss and smoothing. lift: scale * weight * z-loss; share: scale * weight of the smoothing.
-inline void finish_priced(const SoftmaxJob& job, const FastPlan& plan, const RowTargets& rows, int from, Tile& t, int n) {
+// The same for any law, z-loss and smoothing. lift: scale * weight * z-loss; share: scale * weight.
+template <int Kind>
+inline void finish_rows(double exponent, double tilt_sum, Tile& t, int n) {
+#pragma omp simd
   for (int i = 0; i < n; ++i) {
-    if (t.special[i] || t.soft[i] || rows.effective[from + i] == 0) {
-      t.loss[i] = t.g_y[i] = 0, t.k[i] = t.s[i] = 0;
-      continue;
-    }
     double sum = t.sum[i], e_y = t.e_y[i], inverse = 1 / (sum + e_y), nll = log_one_plus(sum / e_y), p = e_y * inverse, q = sum * inverse;
-    double nlq = job.law.kind == law_focal ? log_one_plus(e_y / sum) : 0.0;
-    Price here = price(job.law, true, nll, p, q, nlq);
-    double lse = nll + t.z_y[i], pull = 2 * t.lift[i] * lse, share = t.share[i];
-    double slope = t.coef[i] * here.slope, all = slope + share * plan.tilt_sum + pull;
-    t.loss[i] = t.coef[i] * here.cost + share * (plan.tilt_sum * lse - t.z_sum[i]) + t.lift[i] * lse * lse;
-    t.k[i] = float(all * inverse);
+    double nlq = Kind == law_focal ? log_one_plus(e_y / sum) : 0.0;
+    Price here = price<Kind>(exponent, nll, p, q, nlq);
+    double coef = t.coef[i], share = t.share[i], lift = t.lift[i], lse = nll + t.z_y[i];
+    double slope = coef * here.slope, more = share * tilt_sum + 2 * lift * lse;
+    t.loss[i] = coef * here.cost + share * (tilt_sum * lse - t.z_sum[i]) + lift * lse * lse;
+    t.share_all[i] = slope + more;
+    t.k[i] = float((slope + more) * inverse);
     t.s[i] = float(share);
-    double tilt_y = plan.tilt ? plan.tilt_exact[t.pivot[i]] : 0.0;
-    t.g_y[i] = (0.0 - slope * q) + (all - slope) * p - share * tilt_y;
-    if (magnitude(t.k[i]) < 1e-36f && all != 0) t.special[i] = t.any_special = true;
+    t.g_y[i] = (0.0 - slope * q) + more * p - share * t.tilt_y[i];
   }
+}
+
+inline void finish_priced(const SoftmaxJob& job, const FastPlan& plan, Tile& t, int n) {
+  const double a = job.law.a;
+  const int padded = (n + 7) / 8 * 8;
+  for (int i = n; i < padded; ++i) t.z_y[i] = t.z_sum[i] = t.tilt_y[i] = t.share[i] = t.lift[i] = 0;
+  if (job.law.kind == law_focal) finish_rows<law_focal>(a, plan.tilt_sum, t, padded);
+  else if (job.law.kind == law_poly) finish_rows<law_poly>(a, plan.tilt_sum, t, padded);
+  else if (job.law.kind == law_generalised) finish_rows<law_generalised>(a, plan.tilt_sum, t, padded);
+  else finish_rows<law_log>(a, plan.tilt_sum, t, padded);
+  int weak = 0;  // the factor leaves float32's normal range: entries would lose digits
+  for (int i = 0; i < n; ++i) weak |= int(magnitude(t.k[i]) < 1e-36f) & int(t.share_all[i] != 0);
+  for (int i = 0; weak && i < n; ++i)
+    if (magnitude(t.k[i]) < 1e-36f && t.share_all[i] != 0 && !t.soft[i]) t.special[i] = t.any_special = true;
 }
 
 // What the tile is told of its rows: coefficients, and which it must leave alone (soft, or weighed out of float32's range).
@@ -131,8 +142,10 @@ inline void sum_tile(const SoftmaxJob& job, Tile& t, int n) {
 inline void tilt_tile(const SoftmaxJob& job, const FastPlan& plan, const float* z, Tile& t, int n) {
   for (int i = 0; i < n; ++i) {
     const float* row = z + i * job.classes;
-    t.z_y[i] = double(row[t.pivot[i]]);
-    t.z_sum[i] = plan.tilt ? dot_pass(row, plan.tilt_exact, job.classes) : 0.0;
+    const bool idle = t.share[i] == 0;  // such a row may hold anything
+    t.z_y[i] = idle ? 0.0 : double(row[t.pivot[i]]);
+    t.z_sum[i] = !plan.tilt || idle ? 0.0 : dot_pass(row, plan.tilt_exact, job.classes);
+    t.tilt_y[i] = plan.tilt ? plan.tilt_exact[t.pivot[i]] : 0.0;
   }
 }
 
@@ -167,7 +180,7 @@ inline void run_tile(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
     finish_plain(t, n);
   } else {
     tilt_tile(job, plan, z, t, n);
-    finish_priced(job, plan, rows, from, t, n);
+    finish_priced(job, plan, t, n);
   }
   for (int i = 0; t.any_soft && i < n; ++i)
     if (t.soft[i]) t.k[i] = 1, t.s[i] = 0, t.g_y[i] = 0;  // the exponentials pass through
@@ -256,8 +269,9 @@ inline void run_long(const SoftmaxJob& job, const FastPlan& plan, const RowTarge
   } else {
     t.z_sum[0] = 0;
     t.z_y[0] = double(*row.logits(y, 1));
+    t.tilt_y[0] = plan.tilt ? plan.tilt_exact[y] : 0.0;
     if (plan.tilt) row.chunks([&](i64 k, i64 n) { t.z_sum[0] += dot_pass(row.logits(k, n), plan.tilt_exact + k, n); });
-    finish_priced(job, plan, rows, from, t, 1);
+    finish_priced(job, plan, t, 1);
   }
   if (job.grad && !t.soft[0]) {
     scale_pass(g, g, job.classes, t.k[0], plan.tilt, t.s[0]);

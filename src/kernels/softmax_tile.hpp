@@ -42,7 +42,7 @@ struct FastPlan {
 
 // Per-row numbers of a tile, and its floats: z and g packed where the caller's arrays are not rows of float32.
 struct Tile {
-  alignas(64) double sum[64], e_y[64], z_y[64], z_sum[64], base[64], coef[64], lift[64], share[64], loss[64], g_y[64];
+  alignas(64) double sum[64], e_y[64], z_y[64], z_sum[64], tilt_y[64], share_all[64], coef[64], lift[64], share[64], loss[64], g_y[64];
   alignas(64) float k[64], s[64];
   i64 pivot[64];                  // the class left out of the sum: the target, of a soft row the top
   bool special[64], any_special;  // to be done by the general row
