@@ -29,6 +29,9 @@ struct FastPlan {
     soft = log && job.kind == Targets::dense;
     plain = log && job.z_loss == 0 && job.smoothing == 0;
     rows = job.classes <= tile_floats / rows_most ? rows_most : tile_floats / job.classes;
+    // Logits that lie row beside row are read along the rows: eight at a time at least.
+    const bool across = (job.inner == 1 ? job.z.stride[0] : job.z.stride[2]) < job.z.stride[1];
+    if (across && rows < 8 && job.classes <= 2 * tile_floats) rows = 8;
     if (rows < 1) rows = 1;
     direct_z = direct(job.z, job, rows == 1);
     direct_g = direct(job.grad, job, rows == 1);
