@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .faults import BadInput
+from .faults import BadInput, place
 from .mapped import EVERY, Mapped
 from .sources import Batch, Column, Source
 
@@ -20,14 +20,31 @@ def from_arrays(arrays: dict[str, Any]) -> Source:
 
 
 def as_array(name: str, given: Any) -> np.ndarray:
-    """Lists and anything NumPy can view; ragged or of objects other than text is an error."""
+    """Lists and anything NumPy can view; masked, ragged or of mixed objects is an error."""
     try:
         array = np.asarray(given)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise BadInput(f"`{name}` must be an array of one or two dimensions: {error}") from error
-    if array.dtype == object and all(isinstance(v, str) for v in array.flat):
-        array = array.astype(str)
-    return array
+    if not array.ndim:
+        raise BadInput(f"`{name}` must be an array, one entry a row; got {type(given).__name__}.")
+    masked = np.ma.getmaskarray(given) if isinstance(given, np.ma.MaskedArray) else np.zeros(1, bool)
+    if masked.any():
+        row = int(np.argwhere(masked)[0][0])
+        raise BadInput(f"{place('', row, name)}: a masked value; fill or remove such rows before scoring.")
+    return _objects(name, array) if array.dtype == object else array
+
+
+def _objects(name: str, array: np.ndarray) -> np.ndarray:
+    """Text or numbers kept as Python objects; the first that is neither is named."""
+    for kinds in ((str,), (bool, np.bool_), (int, float, np.integer, np.floating)):
+        if array.size and all(isinstance(v, kinds) for v in array.flat):
+            return np.array(array.tolist())
+    if not array.size:
+        return array.astype(float)
+    kind = type(array.flat[0])
+    at = next((i for i, v in enumerate(array.flat) if v is None or not isinstance(v, kind)), 0)
+    row = at // max(1, array.size // max(1, len(array)))
+    raise BadInput(f"{place('', row, name)}: text or numbers of one kind are expected; got {array.flat[at]!r}.")
 
 
 def source(name: str, arrays: dict[str, np.ndarray], release: Callable[[], None]) -> Source:
@@ -35,7 +52,7 @@ def source(name: str, arrays: dict[str, np.ndarray], release: Callable[[], None]
     columns = {key: column(key, a, name) for key, a in arrays.items()}
 
     def read(names: Sequence[str], size: int) -> Iterator[Batch]:
-        chosen = {n: arrays[n] for n in names}
+        chosen = {n: np.atleast_1d(arrays[n]) for n in names}
         lengths = {n: len(a) for n, a in chosen.items()}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"`{n}` {k}" for n, k in lengths.items())
@@ -82,10 +99,13 @@ def open_npz(path: Path) -> Source:
             for info in archive.infolist():
                 if not info.filename.endswith(".npy"):
                     continue
+                where = f"{path}, array `{info.filename[:-4]}`"
                 if info.compress_type == zipfile.ZIP_STORED:
                     start = _member(mapped.view, info)
-                    arrays[info.filename[:-4]] = _parse(mapped.view, start, start + info.file_size, str(path))
+                    arrays[info.filename[:-4]] = _parse(mapped.view, start, start + info.file_size, where)
                 else:
+                    with archive.open(info) as member:
+                        _parse_header(member, where)
                     with archive.open(info) as member:
                         arrays[info.filename[:-4]] = np.lib.format.read_array(member, allow_pickle=False)
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
@@ -114,17 +134,24 @@ class _Bytes:
         return piece
 
 
-def _parse(view: memoryview, start: int, end: int, path: str) -> np.ndarray:
-    """The array of a .npy in a map, without copying it."""
+def _parse_header(file: Any, path: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
-        file = _Bytes(view[start:end])
-        version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+        version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = reader(file)  # type: ignore[arg-type]
+        shape, fortran, dtype = reader(file)
     except ValueError as error:
         raise BadInput(f"{path}: not a readable .npy array: {error}") from error
     if dtype.hasobject:
-        raise BadInput(f"{path}: holds Python objects (pickled), which are never loaded; save numbers or text.")
+        raise BadInput(
+            f"{path}: holds Python objects (pickled), which are never loaded; save numbers or text (.astype(str))."
+        )
+    return shape, fortran, dtype
+
+
+def _parse(view: memoryview, start: int, end: int, path: str) -> np.ndarray:
+    """The array of a .npy in a map, without copying it."""
+    file = _Bytes(view[start:end])
+    shape, fortran, dtype = _parse_header(file, path)
     size = int(np.prod(shape)) * dtype.itemsize
     if file.at + size > end - start:
         raise BadInput(f"{path}: truncated: {size} bytes of data declared, {end - start - file.at} there.")
@@ -141,7 +168,10 @@ def joined(paths: dict[str, Path]) -> Source:
             raise BadInput(f"{path}: no such file.")
         if not path.stat().st_size:
             raise BadInput(f"{path}: the file is empty (0 bytes).")
-        maps.append(Mapped(path))
+        try:
+            maps.append(Mapped(path))
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be read: {error.strerror or error}.") from error
         arrays[name] = _parse(maps[-1].view, 0, len(maps[-1].view), str(path))
 
     def release() -> None:

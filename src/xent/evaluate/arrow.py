@@ -66,10 +66,10 @@ def values(array: Any, name: str, source: str, start: int, nulls: str = "") -> n
     if isinstance(array, np.ndarray):
         return array
     pa = pyarrow()
-    refuse_nulls(array, name, source, start, nulls)
-    kind = array.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    kind = array.type
+    refuse_nulls(array, name, source, start, nulls)
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _lists(array, name, source, start)
     if pa.types.is_decimal(array.type):
@@ -105,4 +105,6 @@ def _lists(array: Any, name: str, source: str, start: int) -> np.ndarray:
         raise BadInput(
             f"{place(source, start + row, name)}: the list holds a null; fill or remove such rows before scoring."
         )
+    if pyarrow().types.is_decimal(flat.type):
+        flat = flat.cast(pyarrow().float64())
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(array), int(lengths[0]))

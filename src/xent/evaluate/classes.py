@@ -42,14 +42,20 @@ def outputs_of(source: Source, outputs: Sequence[str]) -> int:
     """How many numbers a row predicts, reading the first row when the lists are not of fixed size."""
     width = width_of(source, outputs)
     if width is not None:
-        return width
+        return _some(width, outputs[0])
     from .arrow import values
 
     if not source.replays:
         raise BadInput(f"column `{outputs[0]}`: lists without a fixed size need a table that can be read twice.")
     for batch in source.read(outputs[:1], 1):
-        return int(values(batch[outputs[0]], outputs[0], source.name, 0).shape[1])
+        return _some(int(values(batch[outputs[0]], outputs[0], source.name, 0).shape[1]), outputs[0])
     raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
+
+
+def _some(width: int, column: str) -> int:
+    if not width:
+        raise BadInput(f"column `{column}` holds no number at all in a row: nothing is predicted.")
+    return width
 
 
 def class_names(source: Source, outputs: list[str], request: Request) -> tuple[tuple[str, ...], bool]:
@@ -76,11 +82,16 @@ def encoder_of(
     classes, known = named
     column = sources[0].columns[targets[0]]
     wide = len(targets) > 1 or column.kind == "list" or kind == "multilabel"
+    if request.positive is not None and kind != "binary":
+        raise BadInput("`positive` says what a single prediction a row is for; here a row has several.")
     if wide:
         width = width_of(sources[0], targets)
         count = outputs_of(sources[0], outputs)
         if width is not None and width != count:
-            raise BadInput(f"as many true labels as predictions are needed a row; got {width} and {count}.")
+            raise BadInput(
+                f"as many true labels as predictions are needed a row; got {width} and {count}."
+                + (" Class ids must be [rows]: drop the extra axis." if width == 1 else "")
+            )
         labels = (
             tuple(t[names.stem(targets) :] for t in targets)
             if len(targets) > 1 and request.classes is None
@@ -102,13 +113,15 @@ def encoder_of(
 
 
 def _by_position(column: Column, classes: tuple[str, ...], known: bool) -> list[str]:
-    if known and column.kind in ("int", "float") and not all(c.lstrip("-").isdecimal() for c in classes):
+    by_name = sorted(c.lower() for c in classes) == ["false", "true"] if column.kind == "bool" else False
+    numbers = column.kind in ("int", "float", "bool") and not by_name
+    if known and numbers and not all(c.lstrip("-").isdecimal() for c in classes):
         return [f"label ids count the classes in column order: 0 is {classes[0]}, {len(classes) - 1} is {classes[-1]}"]
     return []
 
 
 def _wide_note(kind: str, count: int) -> list[str]:
-    return [f"{count} labels, each its own yes/no problem"] if kind == "multilabel" else []
+    return [f"{count} labels, each its own yes/no problem"] if kind == "multilabel" and count > 1 else []
 
 
 def _binary(sources: Sequence[Source], request: Request, column: Column) -> tuple[Encoder, list[str]]:

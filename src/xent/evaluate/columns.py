@@ -13,7 +13,8 @@ from . import names
 from .classes import Request, class_names, encoder_of, outputs_of
 from .faults import BadInput
 from .labels import Encoder, distinct
-from .sources import Source
+from .lines import refuse_text
+from .sources import Column, Source
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,15 @@ def find(sources: Sequence[Source], request: Request) -> Plan:
     weight, notes = _weight(first, request)
     targets = _targets(first, request, weight)
     form, outputs, seen = _outputs(sources, request, targets, weight)
+    _refuse_shared(targets, outputs, weight)
     kind = _kind(first, request, targets, outputs)
     dtype = _dtype(first, outputs)
+    _agree(sources, request, targets, outputs, weight)
+    outputs, paired = _paired(request, targets, outputs) if len(targets) > 1 else (outputs, [])
     names_of = class_names(first, outputs, request)
     encoder, more = encoder_of(sources, request, targets, outputs, kind, names_of, seen)
-    _agree(sources, targets, outputs, weight)
-    if kind == "multilabel" and len(targets) > 1 and request.targets is None:
-        outputs = _paired(targets, outputs)
     said = _said(first, request, targets, outputs, form, weight)
-    return Plan(tuple(targets), tuple(outputs), form, kind, weight, encoder, dtype, (*said, *notes, *more))
+    return Plan(tuple(targets), tuple(outputs), form, kind, weight, encoder, dtype, (*said, *notes, *paired, *more))
 
 
 def _weight(source: Source, request: Request) -> tuple[str | None, list[str]]:
@@ -64,13 +65,20 @@ def _weight(source: Source, request: Request) -> tuple[str | None, list[str]]:
         found = names.expand([request.weight], source.columns, "sample_weight", source.name)
         if len(found) > 1:
             raise BadInput(f"`sample_weight` must name one column; {request.weight!r} means {names.listed(found)}.")
-        return found[0], []
-    found = names.among(source.columns.values(), names.WEIGHTS)
+    else:
+        found = names.among(source.columns.values(), names.WEIGHTS)
     if len(found) > 1:
         raise BadInput(
             f"several columns could be the weights: {names.listed(found)}; choose with `sample_weight` (--weight)."
         )
     if found:
+        column = source.columns[found[0]]
+        if column.kind not in ("float", "int", "bool"):
+            what = f"lists of {column.dtype}" if column.kind == "list" else column.dtype
+            raise BadInput(
+                f"{source.name + ': ' if source.name else ''}column `{column.name}`: `sample_weight` must be one number"
+                f" a row; it holds {what}."
+            )
         return found[0], []
     maybe = names.among(source.columns.values(), names.MAYBE_WEIGHTS)
     return None, [f"column `{name}` is not used; --weight {name} would weigh the rows by it" for name in maybe]
@@ -125,6 +133,15 @@ def _outputs(
         raise BadInput(
             f"{where}the predictions could be {shown}; choose with `probs` (--probs) or `logits` (--logits)."
         )
+    named = [c for c in source.columns.values() if c.name not in (*targets, weight) and names.looks_like_score(c)]
+    if named and named[0].kind == "text":
+        raise refuse_text(source, named[0].name)
+    if named:
+        meant = f"; if it is meant, say so with `probs` or `logits` (--probs '{named[0].name}')."
+        raise BadInput(
+            f"{where}column `{named[0].name}` has the name of predictions, but holds {named[0].dtype}"
+            + (meant if named[0].kind in ("int", "bool") else "; numbers are needed.")
+        )
     raise BadInput(
         f"{where}no columns are obviously the predictions (looked for prob, proba, p, score, logit, prob_*,"
         " logit_* and columns"
@@ -138,12 +155,10 @@ def _kind(source: Source, request: Request, targets: list[str], outputs: list[st
         raise BadInput(
             f"predictions must be one list column or several columns of numbers; got {names.listed(outputs)}."
         )
-    for name in outputs:
-        if source.columns[name].kind not in ("float", "int", "list", "bool"):
-            raise BadInput(
-                f"column `{name}` must hold numbers to be read as predictions; it holds {source.columns[name].dtype}."
-            )
+    _refuse_kinds(source, targets, outputs)
     wide = len(targets) > 1 or source.columns[targets[0]].kind == "list"
+    if request.kind == "binary" and wide:
+        raise BadInput("`kind`=binary needs one true label a row; several are `kind`=multilabel.")
     _refuse_extra_axis(source, targets, outputs)
     if request.kind in ("multilabel", "multiclass") or not wide:
         kind = request.kind or ("binary" if outputs_of(source, outputs) == 1 else "multiclass")
@@ -159,11 +174,46 @@ def _kind(source: Source, request: Request, targets: list[str], outputs: list[st
     return "multilabel"
 
 
+def _refuse_kinds(source: Source, targets: list[str], outputs: list[str]) -> None:
+    """Predictions are numbers; a true label is text, a number or yes/no, and in lists it is a number or yes/no."""
+    where = f"{source.name}: " if source.name else ""
+    for name in outputs:
+        column = source.columns[name]
+        if column.kind == "text":
+            raise refuse_text(source, name)
+        if column.kind not in ("float", "int", "list", "bool") or not _numeric(column):
+            raise BadInput(
+                f"{where}column `{name}` must hold numbers to be read as predictions; it holds {column.dtype}."
+            )
+    for name in targets:
+        column = source.columns[name]
+        if column.kind == "other":
+            raise BadInput(
+                f"{where}column `{name}`: labels must be text, whole numbers or booleans; it holds {column.dtype}."
+            )
+        if column.kind == "list" and not _numeric(column):
+            raise BadInput(f"{where}column `{name}`: lists of labels must hold 0 and 1; they hold {column.dtype}.")
+
+
+def _numeric(column: Column) -> bool:
+    return column.kind != "list" or column.dtype.startswith(("float", "bfloat", "decimal", "int", "uint", "bool"))
+
+
+def _refuse_shared(targets: list[str], outputs: list[str], weight: str | None) -> None:
+    """One column cannot be two things; a glob such as `*` easily takes too many."""
+    for name in targets:
+        if name in outputs:
+            raise BadInput(f"column `{name}` is named as true label and as prediction; name the predictions apart.")
+    if weight in (*targets, *outputs):
+        raise BadInput(f"column `{weight}` is named as weight and as true label or prediction.")
+
+
 def _refuse_extra_axis(source: Source, targets: list[str], outputs: list[str]) -> None:
     """One number a row on one side, a list of one on the other: probably a slip, never broadcast."""
     if len(targets) == len(outputs) == 1:
         sides = [source.columns[targets[0]], source.columns[outputs[0]]]
-        if sides[0].kind != sides[1].kind and [c.width for c in sides if c.kind == "list"] == [1]:
+        lists = [c.name for c in sides if c.kind == "list"]
+        if len(lists) == 1 and outputs_of(source, lists) == 1:
             names_of = " and ".join(f"`{c.name}` ({'[rows, 1]' if c.kind == 'list' else '[rows]'})" for c in sides)
             raise BadInput(f"targets and predictions must have the same shape; got {names_of}: drop the extra axis.")
 
@@ -177,16 +227,29 @@ def _dtype(source: Source, outputs: Sequence[str]) -> str:
     return kind if kind in ("float16", "bfloat16", "float32") else "float64"
 
 
-def _agree(sources: Sequence[Source], targets: Sequence[str], outputs: Sequence[str], weight: str | None) -> None:
+def _agree(
+    sources: Sequence[Source], request: Request, targets: Sequence[str], outputs: Sequence[str], weight: str | None
+) -> None:
     """Every file must have the same columns, predictions of one dtype and labels of one kind."""
     first = sources[0]
     for source in sources[1:]:
+        extra = [] if weight or request.weight == "none" else names.among(source.columns.values(), names.WEIGHTS)
+        if extra:
+            raise BadInput(
+                f"{source.name}: column `{extra[0]}` is not in {first.name}; every file must have its weights, or say"
+                " `sample_weight`='none' (--weight none)."
+            )
         for name in (*targets, *outputs, *((weight,) if weight else ())):
             if name not in source.columns:
-                raise BadInput(names.missing(name, source.columns, "columns of the first file", source.name))
+                raise BadInput(
+                    f"{source.name}: column `{name}`, as in {first.name}, is not there. Columns:"
+                    f" {names.listed(source.columns)}."
+                )
             mine, other = first.columns[name], source.columns[name]
             differs = (
-                mine.dtype != other.dtype or mine.width != other.width if name in outputs else mine.kind != other.kind
+                mine.dtype != other.dtype or mine.width != other.width
+                if name in outputs
+                else _sort(mine) != _sort(other)
             )
             if differs and name != weight:
                 raise BadInput(
@@ -195,18 +258,26 @@ def _agree(sources: Sequence[Source], targets: Sequence[str], outputs: Sequence[
                 )
 
 
-def _paired(targets: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    """Prediction columns in the order of the target columns that end alike."""
+def _sort(column: Column) -> str:
+    """What decides how a label is read: whole numbers are looked up alike, whether stored as int or as float."""
+    return "number" if column.kind in ("int", "float") else column.kind
+
+
+def _paired(request: Request, targets: list[str], outputs: list[str]) -> tuple[list[str], list[str]]:
+    """Prediction columns in the order of the target columns that end alike, and what to say about it."""
     if len(outputs) == 1:
-        return list(outputs)
+        return outputs, []
     wanted = [t[names.stem(targets) :] for t in targets]
     have = {o[names.stem(outputs) :]: o for o in outputs}
-    if set(wanted) != set(have):
+    if set(wanted) == set(have):
+        found = [have[w] for w in wanted]
+        return found, [] if found == outputs else ["targets and predictions paired by the endings of their names"]
+    if request.targets is None:
         raise BadInput(
             f"target columns {names.listed(targets, 4)} and prediction columns {names.listed(outputs, 4)} do not"
             " pair up by their endings; list both in the same order."
         )
-    return [have[w] for w in wanted]
+    return outputs, []
 
 
 def _said(

@@ -105,5 +105,6 @@ def _distribution(x: np.ndarray, logits: bool) -> np.ndarray:
         return x
     if np.isposinf(x).any():
         return np.isposinf(x).astype(np.float64)
-    e = np.exp(x - x.max())
+    with np.errstate(over="ignore"):  # a distance beyond float64 is -inf, and its exponential 0
+        e = np.exp(x - x.max())
     return np.asarray(e / e.sum())

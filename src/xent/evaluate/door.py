@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def score(
     >>> round(xent.score(targets=[1, 0], probs=[0.9, 0.3]).log_loss, 6)
     0.231018
     """
-    _check(confidence, tolerance, rows, batch_rows)
+    _check(confidence, tolerance, floor, rows, batch_rows)
     given = {"targets": targets, "probs": probs, "logits": logits, "sample_weight": sample_weight}
     sources, request, found = _open(data, given, classes, positive, kind)
     for source in sources:
@@ -84,7 +84,15 @@ def score(
     return result(seen, plan, rules, asked, confidence, (*found, *plan.notes))
 
 
-def _check(confidence: float, tolerance: float | None, rows: int, batch_rows: int | None) -> None:
+def _check(confidence: float, tolerance: float | None, floor: float | None, rows: int, batch_rows: int | None) -> None:
+    for name, value in (("rows", rows), ("batch_rows", batch_rows)):
+        if value is not None and not (isinstance(value, (int, np.integer)) and not isinstance(value, bool)):
+            raise BadInput(f"`{name}` must be a whole number; got {value!r}.")
+    for name, number in (("confidence", confidence), ("tolerance", tolerance), ("floor", floor)):
+        if number is not None and not isinstance(number, (int, float, np.number)):
+            raise BadInput(f"`{name}` must be a number; got {number!r}.")
+    if rows is None or confidence is None:
+        raise BadInput("`rows` and `confidence` must be numbers; got None.")
     if not 0.0 < confidence < 1.0:
         raise BadInput(f"`confidence` must lie strictly between 0 and 1; got {confidence!r}.")
     if tolerance is not None and not 0.0 <= tolerance < float("inf"):
@@ -109,8 +117,14 @@ def _refuse_doubtful(seen: Seen, plan: Plan, kind: str | None, width: int) -> No
 def _open(
     data: Any, given: dict[str, Any], classes: Sequence[Any] | None, positive: Any, kind: str | None
 ) -> tuple[list[Source], Request, tuple[str, ...]]:
+    if isinstance(classes, str) or not isinstance(classes, (Iterable, type(None))):
+        raise BadInput(f"`classes` must be a list of names; got {classes!r}.")
     named = None if classes is None else tuple(_label(c) for c in classes)
     chosen = None if positive is None else _label(positive)
+    if data is None:
+        if _single(given["sample_weight"]) == "none":
+            given = {**given, "sample_weight": None}
+        _refuse_names(given)
     if data is None and not _npy_paths(given):
         from .arrays import from_arrays
 
@@ -130,6 +144,17 @@ def _open(
     )
     sources, notes = open_sources(data)
     return sources, request, notes
+
+
+def _refuse_names(given: dict[str, Any]) -> None:
+    """Without `data` there is no table in which a name could be looked up."""
+    for name, value in given.items():
+        bare = isinstance(value, (str, os.PathLike)) or (name in ("probs", "logits") and _single(value))
+        if bare and not _npy_paths(given):
+            raise BadInput(
+                f"`{name}` is {_single(value)!r}, but there is no `data` with such a column; without `data` give"
+                " arrays, or a .npy file for each."
+            )
 
 
 def _npy_paths(given: dict[str, Any]) -> bool:
@@ -172,5 +197,7 @@ def _names(argument: str, value: Any) -> tuple[str, ...]:
 
 def _label(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value)

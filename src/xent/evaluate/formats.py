@@ -6,7 +6,9 @@ the file and giving its pages back as they are used up.
 
 from __future__ import annotations
 
-import gzip
+import contextlib
+import csv
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from .ahead import ahead
 from .arrow import columns, pyarrow
 from .faults import BadInput
+from .lines import csv_fault, json_fault, opened
 from .mapped import Mapped
 from .sources import Batch, Column, Source
 
@@ -27,17 +30,28 @@ def slices(batch: Any, names: Sequence[str], size: int) -> Iterator[Batch]:
         yield {name: piece.column(name) for name in names}
 
 
-def guarded(path: Path, read: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
+def guarded(
+    path: Path, read: Callable[[], Iterator[Batch]], locate: Callable[[], str | None] | None = None
+) -> Iterator[Batch]:
     """`read`, with whatever Arrow finds wrong inside the file said as an error of that file."""
     pa = pyarrow()
     try:
         yield from ahead(read)
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, locate) from error
 
 
-def unreadable(path: Path, error: BaseException) -> BadInput:
+def unreadable(path: Path, error: BaseException, locate: Callable[[], str | None] | None = None) -> BadInput:
+    """What is wrong with a file: the place, where `locate` can tell it, else what Arrow said."""
     said = " ".join(str(error).split()) or type(error).__name__
+    if "Empty CSV" in said or "Empty JSON" in said:
+        return BadInput(f"{path}: there are no rows to score.")
+    if "straddl" in said:
+        return BadInput(f"{path}: a row is longer than {BLOCK} bytes of text; convert the file to Parquet.")
+    with contextlib.suppress(OSError, EOFError, zlib.error, csv.Error):
+        found = locate() if locate else None
+        if found:
+            return BadInput(found)
     return BadInput(
         f"{path}: cannot be read to its end: {said[:300]}. Is the file truncated, damaged or of another format?"
     )
@@ -99,27 +113,27 @@ def _ipc_reader(mapped: Mapped) -> Any:
 
 def open_csv(path: Path) -> Source:
     pa = pyarrow()
-    import pyarrow.csv as csv
+    from pyarrow import csv as arrow_csv
 
-    parse = csv.ParseOptions(delimiter=_delimiter(path))
-    options = csv.ReadOptions(block_size=BLOCK)
+    delimiter = _delimiter(path)
+    parse = arrow_csv.ParseOptions(delimiter=delimiter)
+    options = arrow_csv.ReadOptions(block_size=BLOCK)
     try:
-        with csv.open_csv(path, read_options=options, parse_options=parse) as reader:
-            schema = reader.schema
+        with arrow_csv.open_csv(path, read_options=options, parse_options=parse) as reader:
+            found = _textual(columns(reader.schema, str(path)))
             if not any(batch.num_rows for batch in reader):
                 raise BadInput(f"{path}: there are no rows to score.")
-    except (pa.ArrowException, OSError) as error:
-        raise unreadable(path, error) from error
-    found = _textual(columns(schema, str(path)))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error, lambda: csv_fault(path, delimiter, {})) from error
 
     def read(names: Sequence[str], size: int) -> Iterator[Batch]:
         def batches() -> Iterator[Batch]:
-            convert = csv.ConvertOptions(include_columns=list(names), column_types=_types(found, names))
-            with csv.open_csv(path, read_options=options, parse_options=parse, convert_options=convert) as reader:
+            convert = arrow_csv.ConvertOptions(include_columns=list(names), column_types=_types(found, names))
+            with arrow_csv.open_csv(path, read_options=options, parse_options=parse, convert_options=convert) as reader:
                 for batch in reader:
                     yield from slices(batch, names, size)
 
-        return guarded(path, batches)
+        return guarded(path, batches, lambda: csv_fault(path, delimiter, {n: found[n].kind for n in names}))
 
     return Source(str(path), found, None, read)
 
@@ -132,11 +146,11 @@ def open_json(path: Path) -> Source:
     try:
         with json.open_json(path, read_options=options) as reader:
             schema = reader.schema
+            found = _textual(columns(schema, str(path)))
             if not any(batch.num_rows for batch in reader):
                 raise BadInput(f"{path}: there are no rows to score.")
-    except (pa.ArrowException, OSError) as error:
-        raise unreadable(path, error) from error
-    found = _textual(columns(schema, str(path)))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error, lambda: json_fault(path)) from error
 
     def read(names: Sequence[str], size: int) -> Iterator[Batch]:
         def batches() -> Iterator[Batch]:
@@ -147,30 +161,32 @@ def open_json(path: Path) -> Source:
                 for batch in reader:
                     yield from slices(batch, names, size)
 
-        return guarded(path, batches)
+        return guarded(path, batches, lambda: json_fault(path))
 
     return Source(str(path), found, None, read)
 
 
 def _textual(found: dict[str, Column]) -> dict[str, Column]:
     """Numbers written as text are read in float64, whether or not the first block had a decimal point."""
-    return {
-        n: Column(n, c.kind, "float64" if c.kind in ("float", "int") else c.dtype, c.width) for n, c in found.items()
-    }
+
+    def wide(c: Column) -> bool:
+        return c.kind in ("float", "int") or (c.kind == "list" and c.dtype in ("int64", "float64"))
+
+    return {n: Column(n, c.kind, "float64" if wide(c) else c.dtype, c.width) for n, c in found.items()}
 
 
 def _types(found: dict[str, Column], names: Sequence[str]) -> dict[str, Any]:
     pa = pyarrow()
     kinds = {"float": pa.float64(), "int": pa.int64(), "text": pa.string(), "bool": pa.bool_()}
-    return {n: kinds[found[n].kind] for n in names if found[n].kind in kinds}
+    lists = {n: pa.list_(pa.float64()) for n in names if found[n].kind == "list" and found[n].dtype == "float64"}
+    return lists | {n: kinds[found[n].kind] for n in names if found[n].kind in kinds}
 
 
 def _delimiter(path: Path) -> str:
     """The separator that the header line uses most: a tab, a semicolon or a comma."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        with opened(path, "rb") as file:
-            header = file.readline(1 << 20).decode("utf-8", "replace")
-    except (OSError, EOFError) as error:
+        with opened(path) as file:
+            header = file.readline(1 << 20)
+    except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
     return max(",", ";", "\t", key=header.count)

@@ -12,6 +12,7 @@ from .arrow import pyarrow, refuse_nulls, values
 from .faults import BadInput, place
 from .sources import Source
 
+LIMIT = 2**63  # class ids are looked up as int64
 MOST_LABELS = 16384  # a tally keeps exact registers by class: 5 to 11 kB each
 
 
@@ -36,12 +37,20 @@ class Encoder:
             )
         if numbers.dtype.kind == "f":
             self._refuse_fractions(numbers, column, source, start)
+        if numbers.dtype.kind in "fu":
+            beyond = numbers > LIMIT - 1 if numbers.dtype.kind == "u" else abs(numbers.astype(np.float64)) >= LIMIT
+            if beyond.any():
+                row = int(np.argmax(beyond))
+                self._refuse(str(numbers[row].item()), column, source, start + row)
         return self._by_number(numbers, column, source, start)
 
     def _by_number(self, numbers: np.ndarray, column: str, source: str, start: int) -> np.ndarray:
-        wide = numbers.astype(np.int64)
+        said = [name.lower() for name in self.names]
+        if numbers.dtype.kind == "b" and sorted(said) == ["false", "true"]:
+            return np.where(numbers, said.index("true"), said.index("false")).astype(np.int32)
+        wide = numbers.astype(np.int64)  # labels beyond int64 have been refused
         if all(_whole(name) for name in self.names):
-            known = np.array([int(name) for name in self.names])
+            known = np.array([int(name) for name in self.names], np.int64)
         else:
             known = np.arange(len(self.names))
         if np.array_equal(known, np.arange(len(known))):
@@ -152,11 +161,14 @@ def distinct(sources: Sequence[Source], column: str) -> list[str]:
                     f"{place(source.name, None, column)}: more than {MOST_LABELS} different labels; is this the"
                     " label column?"
                 )
-    return [str(int(v)) if isinstance(v, (bool, float)) and v == int(v) else str(v) for v in sorted(found)]
+    ordered = sorted(found, key=lambda v: (isinstance(v, str), v))
+    return [
+        str(int(v)) if isinstance(v, bool) or (isinstance(v, float) and v.is_integer()) else str(v) for v in ordered
+    ]
 
 
 def _whole(name: str) -> bool:
-    return name.lstrip("-").isdecimal()
+    return name.removeprefix("-").isdecimal() and -LIMIT <= int(name) < LIMIT
 
 
 def _item(labels: Any, row: int) -> Any:

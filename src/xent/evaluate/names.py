@@ -30,8 +30,13 @@ def among(columns: Iterable[Column], names: Sequence[str]) -> list[str]:
 
 
 def is_score(column: Column) -> bool:
-    """Whether a column can hold probabilities or logits: floating point, alone or in lists."""
-    return column.dtype.startswith(("float", "bfloat")) and column.kind in ("float", "int", "list")
+    """Whether a column can hold probabilities or logits: floating point or decimal, alone or in lists."""
+    return column.dtype.startswith(("float", "bfloat", "decimal")) and column.kind in ("float", "int", "list")
+
+
+def looks_like_score(column: Column) -> bool:
+    """Whether a column has the name of predictions, whatever it holds."""
+    return column.name.lower() in (*PROBS, *LOGITS) or any(p.match(column.name) for p in (PROB_PREFIX, LOGIT_PREFIX))
 
 
 def groups(columns: Iterable[Column], prefix: re.Pattern[str]) -> list[list[str]]:
@@ -76,8 +81,8 @@ def expand(patterns: Sequence[str], columns: Mapping[str, Column], argument: str
 def missing(name: str, columns: Mapping[str, Column], argument: str, where: str) -> str:
     near = difflib.get_close_matches(name, list(columns), 1)
     return (
-        f"{where + ': ' if where else ''}`{argument}` names the column `{name}`, which is not there;"
-        + (f" did you mean `{near[0]}`?" if near else "")
+        f"{where + ': ' if where else ''}`{argument}` names the column `{name}`, which is not there"
+        + (f"; did you mean `{near[0]}`?" if near else ".")
         + f" Columns: {listed(columns)}."
     )
 

@@ -132,7 +132,8 @@ def matrix(batch: Batch, plan: Plan, source: str, start: int, width: int) -> np.
             row[:] = part
         x = x.T
     if len(x) and x.shape[1] != width:
-        raise BadInput(f"{place(source, start)}: {width} predictions a row are expected; got {x.shape[1]}.")
+        name = plan.outputs[0] if len(plan.outputs) == 1 else None
+        raise BadInput(f"{place(source, start, name)}: {width} predictions a row are expected; got {x.shape[1]}.")
     if any(stride % x.itemsize for stride in x.strides) or not x.flags.aligned:
         x = np.ascontiguousarray(x)
     return x

@@ -19,7 +19,8 @@ FORMATS = {
     ".parquet": "parquet", ".pq": "parquet",
     ".csv": "csv", ".tsv": "csv", ".csv.gz": "csv", ".tsv.gz": "csv",
     ".arrow": "ipc", ".feather": "ipc", ".ipc": "ipc", ".arrows": "ipc",
-    ".jsonl": "json", ".ndjson": "json", ".json": "json", ".jsonl.gz": "json",
+    ".jsonl": "json", ".ndjson": "json", ".json": "json", ".jsonl.gz": "json", ".ndjson.gz": "json",
+    ".json.gz": "json",
     ".npy": "npy", ".npz": "npz",
 }  # fmt: skip
 
@@ -58,7 +59,7 @@ def open_sources(data: Any) -> tuple[list[Source], tuple[str, ...]]:
     if isinstance(data, Mapping):
         from .arrays import from_arrays
 
-        return [from_arrays(dict(data))], ()
+        return [from_arrays({str(name): array for name, array in data.items()})], ()
     from .tables import from_table
 
     return [from_table(data)], ()
@@ -70,7 +71,9 @@ def find_files(patterns: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
     notes: list[str] = []
     for pattern in patterns:
         path = Path(pattern)
-        if path.is_dir():
+        if not pattern:
+            raise BadInput("the name of a file or folder must not be empty.")
+        if os.path.isdir(pattern):  # unlike Path.is_dir, False for names that no system takes
             inside = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
             known = [p for p in inside if suffix(p)]
             if not known:
@@ -82,7 +85,7 @@ def find_files(patterns: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
                     + (" ..." if others[3:] else "")
                 )
             found.update(dict.fromkeys(known))
-        elif path.is_file():
+        elif os.path.isfile(pattern):
             found[path] = None
         elif glob.has_magic(pattern):
             matches = sorted(Path(p) for p in glob.glob(pattern, recursive=True) if Path(p).is_file())
@@ -90,8 +93,16 @@ def find_files(patterns: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
                 raise BadInput(f"{pattern}: no file matches the pattern.")
             found.update(dict.fromkeys(matches))
         else:
-            raise BadInput(f"{pattern}: no such file or folder.")
+            raise BadInput(_absent(pattern))
     return list({path.resolve(): path for path in reversed(found)}.values())[::-1], tuple(notes)
+
+
+def _absent(pattern: str) -> str:
+    if pattern == "-" or os.path.exists(pattern):
+        return f"{pattern}: not a regular file; predictions are read twice, so save a stream to a file first."
+    if "://" in pattern:
+        return f"{pattern}: addresses are not opened; download the file first."
+    return f"{pattern}: no such file or folder."
 
 
 def open_file(path: Path) -> Source:
@@ -113,6 +124,8 @@ def open_file(path: Path) -> Source:
         return readers.get(kind, formats.open_json)(path)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{path}: the name is not UTF-8, so Arrow cannot open the file; rename it.") from error
 
 
 def suffix(path: Path) -> str | None:

@@ -47,7 +47,7 @@ def interval(tally: Tally, groups: slice, confidence: float) -> Interval:
         return Interval(0.0, rounded(m), rounded(m), None)
     error = root(second / (s["w"] * s["w"]))
     tilt = math.copysign(root(third * third / second**3), third)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = -NormalDist().inv_cdf((1.0 - confidence) / 2)  # the tail keeps its digits
     centre = float(m) + error * tilt * (2 * z * z + 1) / 6
     effective = math.sqrt(s["w"] * s["w"] / s["w2"])
     return Interval(error, max(0.0, centre - z * error), centre + z * error, tilt * effective)

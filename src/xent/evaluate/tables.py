@@ -21,7 +21,9 @@ def from_table(table: Any) -> Source:
             return _table(pa.table(table) if not isinstance(table, pa.Table) else table)
         if hasattr(table, "__arrow_c_array__"):
             return _table(pa.Table.from_batches([pa.record_batch(table)]))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError, TypeError) as error:  # pandas raises its own for doubled columns
+        if isinstance(error, BadInput):
+            raise
         raise BadInput(f"`data` cannot be read as an Arrow table: {' '.join(str(error).split())[:300]}") from error
     raise BadInput(
         "`data` must be a path, a list of paths, a dict of arrays or a table with the Arrow PyCapsule interface"
