@@ -117,3 +117,74 @@ def test_explain_reads_negative_numbers(folder):
 
 def test_help_names_the_commands(folder):
     assert all(word in run("--help", cwd=folder).stdout for word in ("score", "explain", "demo"))
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--logits", "-1e3", "2", "--targets", "0", "1"), "z = [-1000, 2]"),
+        (("--logits", "-inf", "2", "--targets", "0", "1"), "z = [-inf, 2]"),
+        (("--logits=-.5", "-5.", "-1E-3", "+3", "--targets", "0,1", "1,0"), "z = [-0.5, -5, -0.001, 3]"),
+    ],
+)
+def test_explain_reads_numbers_of_every_form(folder, words, shown):
+    done = run("explain", *words, cwd=folder)
+    assert done.returncode == 0 and shown in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--logits", "a", "--targets", "1"), "'a'"),
+        (("--logits", "--targets", "1"), "--logits must be followed"),
+        (("--logits", "1", "--targets", "1", "--foo"), "'--foo' is not an option"),
+        (("--logits", "1", "--targets", "1", "--family"), "--family must be followed"),
+        (("--logits", "1", "--logits", "1", "--targets", "1"), "given twice"),
+    ],
+)
+def test_explain_answers_bad_words_in_one_line(folder, words, said):
+    done = run("explain", *words, cwd=folder)
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_version_and_help(folder):
+    assert run("--version", cwd=folder).stdout.startswith("xent")
+    page = run("score", "--help", cwd=folder).stdout
+    assert "--target NAMES" in page and "list[str]" not in page.split("Options:")[1]
+
+
+def test_names_that_the_terminal_cannot_show(folder):
+    (folder / "a.csv").write_text("label,prob_é,prob_\N{GRINNING FACE}\né,0.5,0.5\n", encoding="utf-8")
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    report = run("score", "a.csv", cwd=folder, **ascii_only)
+    assert report.returncode == 0 and r"\U0001f600" in report.stdout
+    named = json.loads(run("score", "a.csv", "--json", cwd=folder, **ascii_only).stdout)["by_class"]
+    assert [c["name"] for c in named] == ["é"]
+    page = run("explain", "--logits", "1", "--targets", "1", cwd=folder, **ascii_only)
+    assert page.returncode == 0 and "sigma(z)" in page.stdout and page.stdout.isascii()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_that_cannot_be_written(folder):
+    command = [sys.executable, "-c", "from xent.cli import main; main()", "score", "part0.parquet"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=folder, env=ENVIRONMENT)
+    assert done.returncode == 2 and "cannot be written" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
+def test_a_file_name_that_is_not_utf8(folder):
+    name = b"caf\xe9.csv"
+    with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+        file.write(b"label,p\n1,0.5\n")
+    done = run("score", os.fsdecode(name), cwd=folder)
+    assert done.returncode == 2 and "not UTF-8" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_weight_none_and_nan_thresholds(folder):
+    np.save(folder / "p.npy", [0.5, 0.5])
+    np.save(folder / "t.npy", [1, 0])
+    given = ("score", "--probs", "p.npy", "--target", "t.npy", "--weight", "none")
+    assert run(*given, cwd=folder).returncode == 0
+    failed = run(*given, "--fail-above", "nan", cwd=folder)
+    assert failed.returncode == 2 and "--fail-above" in failed.stderr

@@ -64,3 +64,9 @@ def test_a_missing_package_is_answered_with_the_command_that_installs_it(
     said = capsys.readouterr().err
     assert package in said
     assert 'pip install "xent[demo]"' in said
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert demo.run(tmp_path / "file") == 2
+    assert "file: cannot be written to" in capsys.readouterr().err

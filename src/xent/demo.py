@@ -70,6 +70,9 @@ def run(folder: Path | None = None) -> int:
     except ImportError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"xent demo: {folder}: cannot be written to: {error.strerror or error}.", file=sys.stderr)
+        return 2
     print(f"Out-of-fold predictions of four models on data that comes with scikit-learn, written to {folder}.")
     code = 0
     for prediction, path in zip(PREDICTIONS, paths, strict=True):
