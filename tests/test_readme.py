@@ -40,3 +40,22 @@ def test_the_explanation_is_the_printed_one():
 def test_the_marks_of_the_written_blocks_stand_once():
     for mark in ("bench", "exactness"):
         assert README.count(f"<!-- {mark}:begin -->") == README.count(f"<!-- {mark}:end -->") == 1
+
+
+def test_the_report_is_the_printed_one(tmp_path):
+    for module in ("sklearn", "pyarrow", "typer"):
+        pytest.importorskip(module)
+    from xent import demo, score
+
+    shown = re.search(r"\$ xent score xent-demo/digits-logistic.parquet\n\n(.*?)```", README, flags=re.DOTALL)[1]
+    logistic = next(p for p in demo.PREDICTIONS if p.name == "digits-logistic")
+    printed = str(score(demo.write(logistic, tmp_path)))
+
+    def words(page):  # the last digits belong to the version of scikit-learn
+        return [re.sub(r"[-+]?\d[\d.e+-]*", "#", line).split() for line in page.splitlines() if line]
+
+    assert words(shown)[:3] == words(printed)[:3]
+    assert [line for line in shown.splitlines() if line.startswith("!")] == [
+        line for line in printed.splitlines() if line.startswith("!")
+    ][: shown.count("\n!")]
+    assert float(shown.split()[2]) == pytest.approx(score(demo.write(logistic, tmp_path)).log_loss, rel=0.02)
