@@ -22,10 +22,11 @@ ROOMS = {
     "backends": ("backends",),
     "tables": ("backends", "objective"),
     "rows": ("_kernels", "backends", "objective", "rows", "tables"),
-    "passes": ("objective", "rows"),
+    "passes": ("backends", "objective", "rows"),
     "losses": ("objective", "passes", "rows", "tables"),
-    "probabilities": ("backends", "objective", "rows", "tables"),
-    "information": ("_kernels", "backends", "probabilities", "rows", "tables"),
+    "forecasts": ("_kernels", "objective", "passes", "rows", "tables"),
+    "probabilities": ("backends", "forecasts", "objective", "rows", "tables"),
+    "information": ("_kernels", "backends", "objective", "probabilities", "rows", "tables"),
 }
 
 

@@ -121,9 +121,9 @@ ERRORS = [
         "`probs` must sum to 1 within 2.4e-07 .*; got 1.01.* at row 2",
     ),
     (([[2.0, -1.0]], [0]), {}, "`probs` must lie in .0, 1. and are not logits"),
-    (([0.5, 1.5], [0, 1]), {}, "`probs` must lie in .* got 1.5 at row 1"),
-    (([0.5, np.nan], [0, 1]), {}, "`probs` must lie in .* got nan at row 1"),
-    (([0.5, 0.5], [0, 2]), {}, r"`targets` must lie in \[0, 1\]; got 2 at row 1"),
+    (([0.5, 1.5], [0, 1]), {}, "`probs` must lie in .* got 1.5 at index 1"),
+    (([0.5, np.nan], [0, 1]), {}, "`probs` must lie in .* got nan at index 1"),
+    (([0.5, 0.5], [0, 2]), {}, r"`targets` must lie in \[0, 1\]; got 2 at index 1"),
     ((P, [1, 0, 0, 1]), {"denominator": "positives"}, "`denominator`='positives'"),
     (
         (P, [1, 0, 0, 1]),

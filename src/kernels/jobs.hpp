@@ -85,12 +85,21 @@ struct ActivationJob {
 
 struct Result {
   double total = 0;
-  std::int64_t bad = -1;  // flat index of the first target that breaks the rule, or -1
+  std::int64_t bad = -1;         // flat index of the first target that breaks the rule, or -1
+  std::int64_t bad_weight = -1;  // likewise of the first sample weight
+  bool starved = false;          // memory ran out
+};
+
+struct Forecast {
+  double total = 0;
+  std::int64_t bad_target = -1, bad_probability = -1;
+  bool starved = false;
 };
 
 struct Weighed {
   double weight = 0, count = 0, positives = 0;
-  std::int64_t bad = -1;
+  std::int64_t bad = -1, bad_weight = -1;
+  bool starved = false;
 };
 
 // One per instruction-set level; dispatch.cpp picks at load time.
@@ -101,6 +110,7 @@ struct Kernels {
   void (*activation)(const ActivationJob&);
   Weighed (*weigh_sigmoid)(const SigmoidJob&);
   Weighed (*weigh_softmax)(const SoftmaxJob&);
+  Forecast (*log_loss)(const SigmoidJob&);  // z holds probabilities
 };
 
 }  // namespace xent

@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstdlib>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,9 @@ SigmoidJob sigmoid_job(Call& c, nb::handle z, nb::handle t, nb::handle w, nb::ha
   return job;
 }
 
+// What Python sees of a bad input: the flat index of a target, -2 - the flat index of a weight, or -1.
+std::int64_t code(std::int64_t bad, std::int64_t bad_weight) { return bad_weight >= 0 ? -2 - bad_weight : bad; }
+
 nb::tuple sigmoid(nb::handle z, nb::handle t, nb::handle w, nb::handle where, nb::handle ignore, nb::handle table, nb::handle law,
                   nb::handle pipe, double scale, nb::handle loss, nb::handle grad, nb::handle hess, nb::handle v, int threads) {
   Call c;
@@ -85,7 +89,26 @@ nb::tuple sigmoid(nb::handle z, nb::handle t, nb::handle w, nb::handle where, nb
     nb::gil_scoped_release release;
     r = kernels().sigmoid(job);
   }
-  return nb::make_tuple(r.total, r.bad);
+  if (r.starved) throw std::bad_alloc();
+  return nb::make_tuple(r.total, code(r.bad, r.bad_weight));
+}
+
+nb::tuple log_loss(nb::handle p, nb::handle t, nb::handle w, nb::handle where, nb::handle ignore, nb::handle table, double scale,
+                   nb::handle loss, nb::handle grad, int threads) {
+  Call c;
+  SigmoidJob job = sigmoid_job(c, p, t, w, where, ignore, table);
+  std::int64_t shape[3] = {job.rows, job.labels, 1};
+  job.scale = scale;
+  job.loss = c.buffers.array(loss, "loss", 2, shape, Shape::same, Kind::output);
+  job.grad = c.buffers.array(grad, "grad", 2, shape, Shape::same, Kind::output);
+  job.threads = threads > 0 ? threads : max_threads();
+  Forecast r;
+  {
+    nb::gil_scoped_release release;
+    r = kernels().log_loss(job);
+  }
+  if (r.starved) throw std::bad_alloc();
+  return nb::make_tuple(r.total, r.bad_target, r.bad_probability);
 }
 
 nb::tuple weigh_sigmoid(nb::handle t, nb::handle w, nb::handle where, nb::handle ignore, nb::handle table, int threads) {
@@ -106,7 +129,8 @@ nb::tuple weigh_sigmoid(nb::handle t, nb::handle w, nb::handle where, nb::handle
     nb::gil_scoped_release release;
     r = kernels().weigh_sigmoid(job);
   }
-  return nb::make_tuple(r.weight, r.count, r.positives, r.bad);
+  if (r.starved) throw std::bad_alloc();
+  return nb::make_tuple(r.weight, r.count, r.positives, code(r.bad, r.bad_weight));
 }
 
 void softmax_targets(SoftmaxJob& job, Call& c, nb::handle target, nb::handle w, nb::handle where, nb::handle ignore, nb::handle class_weight) {
@@ -159,6 +183,7 @@ nb::tuple softmax(nb::handle z, nb::handle target, nb::handle w, nb::handle wher
     nb::gil_scoped_release release;
     r = kernels().softmax(job);
   }
+  if (r.starved) throw std::bad_alloc();
   return nb::make_tuple(r.total, r.bad);
 }
 
@@ -177,6 +202,7 @@ nb::tuple weigh_softmax(std::int64_t classes, nb::handle target, nb::handle w, n
     nb::gil_scoped_release release;
     r = kernels().weigh_softmax(job);
   }
+  if (r.starved) throw std::bad_alloc();
   return nb::make_tuple(r.weight, r.count, r.bad);
 }
 
@@ -224,6 +250,8 @@ NB_MODULE(_kernels, m) {
   m.def("weigh_sigmoid", &weigh_sigmoid, nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(), nb::arg("table"), nb::arg("threads"));
   m.def("weigh_softmax", &weigh_softmax, nb::arg("classes"), nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(),
         nb::arg("class_weight").none(), nb::arg("threads"));
+  m.def("log_loss", &log_loss, nb::arg("probs"), nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(),
+        nb::arg("table"), nb::arg("scale"), nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("threads"));
   m.def("activation", &activation, nb::arg("kind"), nb::arg("logits"), nb::arg("out"), nb::arg("threads"));
   m.def("level", [] { return std::string(kernels().name); });
   m.def("levels", &level_names);

@@ -33,7 +33,9 @@ struct Real<float> {
   static constexpr Bits head = 0xFFFFF000u;  // 12 leading significant bits: products of two heads are exact
   static constexpr float log2e = coef::log2e_f32, ln2 = coef::ln2_f32, ln2_tail = coef::ln2_tail_f32;
   static constexpr float rest_from = 20.0f;   // beyond it e^-|z| < 2^-28: log1p(e) = e, 1 + e = 1 in float32
+  static constexpr float largest = 0x1.fffffep127f;
   static constexpr float exp_floor = -110.0f;  // e^-110 rounds to 0, subnormals included
+  static constexpr float far_floor = -130.0f;  // the least x of exp_tail_times
   static constexpr float lift = 0x1p64f, drop = 0x1p-64f;
   static constexpr int lift_bits = 64;
 };
@@ -47,7 +49,9 @@ struct Real<double> {
   static constexpr Bits head = 0xFFFFFFFFF8000000u;  // 26 leading significant bits
   static constexpr double log2e = coef::log2e_f64, ln2 = coef::ln2_f64, ln2_tail = coef::ln2_tail_f64;
   static constexpr double rest_from = 700.0;   // beyond it e^-|z| and its low part leave the normal range
+  static constexpr double largest = 0x1.fffffffffffffp1023;
   static constexpr double exp_floor = -760.0;
+  static constexpr double far_floor = -790.0;
   static constexpr double lift = 0x1p128, drop = 0x1p-128;
   static constexpr int lift_bits = 128;
 };
@@ -192,6 +196,19 @@ XENT_INLINE T exp_tail(T x, T x_lo = 0) {
   return (e.hi * lifted) * R::drop;
 }
 
+// w e^x for x <= 0, w >= 0: a large w meets e^x before that leaves the normal range; 0 below far_floor. NaN gives NaN.
+// Worst error 1.1 ulp.
+template <class T>
+XENT_INLINE T exp_tail_times(T x, T w) {
+  using R = Real<T>;
+  T clamped = x < R::far_floor ? R::far_floor : x;
+  Exp<T> e = exp_pair(clamped);
+  T lifted = bit_cast<T>(bit_cast<typename R::Bits>(mad(clamped, R::log2e, R::round) + R::lift_bits) << R::shift);
+  T high = e.hi * lifted;
+  T product = w > 1 ? high * (w * R::drop) : (high * R::drop) * w;
+  return x < R::far_floor ? T(0) : product;
+}
+
 XENT_INLINE float log1p_g(float f) { return polynomial(coef::log1p_g7_f32, f); }
 XENT_INLINE double log1p_g(double f) { return polynomial(coef::log1p_g19_f64, f); }
 // log1p(e + e_lo) as hi + lo for 0 <= e <= 1; inverse = 1/(1+e), any accuracy of a few ulp.
@@ -224,6 +241,28 @@ XENT_INLINE T divide_by_one_plus(T nu, T nu_lo, T e, T e_lo, T inverse) {
   T rem = ((nu - q * dh) - q * dm) + nu_lo;
   return q + rem * inverse;
 #endif
+}
+
+// Natural logarithm. double; x in [0, inf], log(0) = -inf, NaN for x < 0. Worst error 0.8 ulp.
+// x = 2^k (1 + f), 1 + f in [0.75, 1.5): k ln 2 + f - f^2/2 + f^3 g(f), the halves of ln 2 and of f - f^2/2 kept apart.
+XENT_INLINE double log_of(double x) {
+  const std::uint64_t lowest = 0x3fe8000000000000u;  // 0.75
+  const bool tiny = x < 0x1p-1022;
+  const std::uint64_t bits = bit_cast<std::uint64_t>(tiny ? x * 0x1p54 : x);
+  const std::uint64_t offset = bits - lowest + (std::uint64_t(1024) << 52);
+  const double k = bit_cast<double>((offset >> 52) + 0x4330000000000000u) - (0x1p52 + 1024.0) - (tiny ? 54.0 : 0.0);
+  const double f = bit_cast<double>((offset & 0xfffffffffffffu) + lowest) - 1;
+  const double square = f * f;
+  const Pair<double> head = fast_two_sum(f, -0.5 * square), sum = two_sum(k * coef::ln2_hi_f64, head.hi);
+  const double rest = mad(square * f, log1p_g(f), head.lo + k * coef::ln2_lo_f64);
+  const double out = sum.hi + (sum.lo + rest);
+  return x == 0 ? -__builtin_inf() : x < __builtin_inf() ? (x < 0 ? __builtin_nan("") : out) : x;
+}
+
+// log(1 + x). double; x in [-1, inf). Worst error 1.5 ulp. 1 + x rounds to u; what was lost comes back as (x - (u-1))/u.
+XENT_INLINE double log1p_of(double x) {
+  const double u = 1 + x;
+  return log_of(u) + (u > 0 ? (x - (u - 1)) / u : 0.0);
 }
 
 }  // namespace

@@ -88,6 +88,14 @@ inline bool all_hard(const float* __restrict t, int n) {
   return other == 0;
 }
 
+// Of weights read as float32: a 0 may be a small double, which load_targets sees.
+inline bool all_moderate(const float* __restrict w, int n, Type type) {
+  const bool exact = type == Type::f32;
+  int other = 0;
+  for (int i = 0; i < n; ++i) other |= int(!(w[i] >= 1e-15f && w[i] <= 1e15f)) & (int(w[i] != 0) | int(!exact));
+  return other == 0;
+}
+
 // How one call runs; decided once.
 struct SigmoidPlan {
   const SigmoidJob& job;
@@ -100,8 +108,8 @@ struct SigmoidPlan {
   explicit SigmoidPlan(const SigmoidJob& j) : job(j), table(j) {
     bool law = j.law.kind == law_log || (j.law.kind == law_focal && j.law.a == 2 && j.law.b == 2);
     bool masked = j.where || j.ignore.count;
-    fast = j.z.type != Type::f64 && law && !j.pipe.on && !j.hess;
-    unit = table.unit && !masked && !j.w && j.law.kind == law_log && (j.scale == 1 || !j.loss);
+    fast = j.z.type != Type::f64 && law && !j.pipe.on && !j.hess && table.sober;
+    unit = table.unit && !masked && !j.w && j.law.kind == law_log && (j.scale == 1 || (j.scale < 1 && !j.loss));
     quick = fast && !masked && j.t && j.t.type != Type::f64;
     zeros = masked || j.w || !table.positive;
     direct_z = Range<float>::direct(j.z, j.rows, j.labels);
@@ -125,6 +133,17 @@ inline double run_soft(const SigmoidPlan& plan, i64 first, int n, const Loaded& 
   return sum;
 }
 
+// The float32 kernels on a block, soft targets read as hard ones.
+inline void run_hard(const SigmoidPlan& plan, const FastBlock& b, int n) {
+  if (plan.unit) return dispatch_fast<true>(plan.job, b, n);
+  dispatch_fast<false>(plan.job, b, n);
+  if (!plan.zeros) return;
+  const float *__restrict P = b.P, *__restrict Q = b.Q;
+  float *__restrict loss = b.loss, *__restrict grad = b.grad;
+  for (int i = 0; i < n; ++i) loss[i] = P[i] == 0 && Q[i] == 0 ? 0.0f : loss[i];  // weight 0: exactly 0, whatever the logit holds
+  if (grad) for (int i = 0; i < n; ++i) grad[i] = P[i] == 0 && Q[i] == 0 ? 0.0f : grad[i];
+}
+
 // A block with hard and soft targets: both kernels, each element keeps the one its own target asks for.
 inline double run_mixed(const SigmoidPlan& plan, i64 first, int n, const Loaded& in, FastBuffers& f) {
   const SigmoidJob& job = plan.job;
@@ -133,14 +152,14 @@ inline double run_mixed(const SigmoidPlan& plan, i64 first, int n, const Loaded&
   alignas(64) double both_loss[fast_block], both_grad[fast_block];
   alignas(64) double sums[fast_block];
   FastBlock block{f.z, f.t, plan.unit ? nullptr : f.P, f.Q, loss, grad, plan.unit ? float(job.scale) : 1.0f};
-  if (plan.unit) dispatch_fast<true>(job, block, n); else dispatch_fast<false>(job, block, n);
+  run_hard(plan, block, n);
   SigmoidJob quiet = job;
   quiet.loss = quiet.grad = Array{};
   for (int at = 0; at < n; at += general_block) {
     int m = n - at < general_block ? n - at : general_block;
     run_general(quiet, plan.table, first + at, m, in.t + at, in.w + at, b);
     for (int i = 0; i < m; ++i) {
-      bool hard = in.t[at + i] == 0 || in.t[at + i] == 1;
+      bool hard = is_hard(in.t[at + i], in.w[at + i]);
       both_loss[at + i] = hard ? double(loss[at + i]) : b.loss[i];
       both_grad[at + i] = hard ? double(grad[at + i]) : b.slope[i];
       sums[at + i] = hard && plan.unit ? both_loss[at + i] * job.scale : both_loss[at + i];
@@ -161,6 +180,8 @@ inline bool load_quick(const SigmoidPlan& plan, i64 first, int n, FastBuffers& f
   if (!all_hard(*t, n)) return false;
   alignas(64) float buffer[fast_block];
   const float* w = job.w ? Range<float>::get(job.w, job.rows, job.labels, first, n, buffer) : nullptr;
+  if (w && !all_moderate(w, n, job.w.type)) return false;
+  if (w && first_bad_weight(w, n) < n) return false;
   plan.weights(first, n, *t, w, f);
   return true;
 }
@@ -170,18 +191,14 @@ inline double run_fast(const SigmoidPlan& plan, i64 first, int n, const float* z
   float* loss = plan.direct_loss ? reinterpret_cast<float*>(job.loss.data) + first : f.loss;
   float* grad = plan.direct_grad ? reinterpret_cast<float*>(job.grad.data) + first : job.grad ? f.grad : nullptr;
   FastBlock block{z, t, f.P, f.Q, loss, grad, plan.unit ? float(job.scale) : 1.0f};
-  if (plan.unit) dispatch_fast<true>(job, block, n); else dispatch_fast<false>(job, block, n);
-  if (!plan.unit && plan.zeros) {  // weight 0: exactly 0, whatever the logit holds
-    for (int i = 0; i < n; ++i) loss[i] = f.P[i] == 0 && f.Q[i] == 0 ? 0.0f : loss[i];
-    if (grad) for (int i = 0; i < n; ++i) grad[i] = f.P[i] == 0 && f.Q[i] == 0 ? 0.0f : grad[i];
-  }
+  run_hard(plan, block, n);
   if (job.loss && !plan.direct_loss) Range<float>::put(loss, job.loss, job.labels, first, n);
   if (job.grad && !plan.direct_grad) Range<float>::put(grad, job.grad, job.labels, first, n);
   double sum = block_sum(loss, n);
   return plan.unit ? sum * job.scale : sum;
 }
 
-inline double run_block(const SigmoidPlan& plan, i64 first, int n, i64* bad) {
+inline double run_block(const SigmoidPlan& plan, i64 first, int n, Result& result) {
   const SigmoidJob& job = plan.job;
   FastBuffers f;
   const float* t = f.t;
@@ -190,7 +207,8 @@ inline double run_block(const SigmoidPlan& plan, i64 first, int n, i64* bad) {
   if (quick) return run_fast(plan, first, n, z, t, f);
   Loaded in;
   load_targets(job, first, n, in);
-  if (in.bad >= 0) return note_bad(bad, in.bad), 0.0;
+  if (in.bad_weight >= 0) note_bad(&result.bad_weight, in.bad_weight);
+  if (in.bad >= 0) return note_bad(&result.bad, in.bad), 0.0;
   if (!plan.fast || !in.hard) return run_soft(plan, first, n, in);
   alignas(64) float w[fast_block];
   for (int i = 0; i < n; ++i) f.t[i] = in.t[i] == 1 ? 1.0f : 0.0f, w[i] = float(in.w[i]);
@@ -208,11 +226,12 @@ Result sigmoid(const SigmoidJob& job) {
   double one[1];
   Scratch memory(chunks > 1 ? chunks * i64(sizeof(double)) : 0);
   double* partial = chunks > 1 ? memory.at<double>() : one;
+  if (!plan.table.memory.data || !partial) return out.starved = true, out;
   parallel_blocks(chunks, n < parallel_from ? 1 : job.threads, [&](i64 c) {
     double sum = 0;
     i64 end = (c + 1) * sigmoid_chunk < n ? (c + 1) * sigmoid_chunk : n;
     for (i64 first = c * sigmoid_chunk; first < end; first += fast_block)
-      sum += run_block(plan, first, int(end - first < fast_block ? end - first : fast_block), &out.bad);
+      sum += run_block(plan, first, int(end - first < fast_block ? end - first : fast_block), out);
     partial[c] = sum;
   });
   out.total = tree_sum(partial, chunks);

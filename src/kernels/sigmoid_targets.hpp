@@ -40,14 +40,19 @@ struct Range {
   }
 };
 
+// Weights with which float32 arithmetic is within its bounds; others are for the general kernel.
+XENT_INLINE bool moderate(double w) { return w == 0 || (w >= 1e-15 && w <= 1e15); }
+XENT_INLINE bool is_hard(double t, double w) { return (t == 0 || t == 1) && moderate(w); }
+
 // What a call needs of the table, expanded so that any block reads `phase` onwards without wrapping.
 struct Table {
   Scratch memory;
   i64 length, labels;
-  bool unit, wide, positive = true;
+  bool unit, wide, positive = true, sober = true;  // sober: `hard` within float32's bounds
   explicit Table(const SigmoidJob& job)
       : memory(8 * (job.table_len == 1 ? 1 : job.labels + sigmoid_chunk) * i64(sizeof(double))),
         length(job.table_len == 1 ? 1 : job.labels + sigmoid_chunk), labels(job.labels), unit(job.table_len == 1), wide(job.table_len > 1) {
+    if (!memory.data) return;
     for (int r = 0; r < 6; ++r) {
       const double* source = job.table + r * job.table_len;
       for (i64 i = 0; i < length; ++i) row(r)[i] = source[wide ? i % labels : 0];
@@ -56,6 +61,8 @@ struct Table {
     for (int r = 0; r < 6; ++r) unit = unit && job.table[r * job.table_len] == plain[r];
     for (int r = 0; r < 4; ++r)  // weights of hard targets, class weight and scale folded in
       for (i64 i = 0; i < length; ++i) hard(r)[i] = float(row(r)[i] * row(r & 1 ? 5 : 4)[i] * job.scale);
+    for (int r = 0; r < 4; ++r)
+      for (i64 i = 0; i < length; ++i) sober = sober && moderate(row(r)[i] * row(r & 1 ? 5 : 4)[i] * job.scale);
     for (i64 i = 0; i < length; ++i)
       positive = positive && hard(0)[i] + hard(2)[i] > 0 && hard(1)[i] + hard(3)[i] > 0;
   }
@@ -77,9 +84,20 @@ inline double block_sum(const T* __restrict x, int n) {
 // Targets and weights of one block, after masks; counts what the block holds.
 struct Loaded {
   alignas(64) double t[fast_block], w[fast_block];
+  bool counts[fast_block];  // neither masked nor ignored
   bool soft = false, hard = false;
-  i64 bad = -1;
+  i64 bad = -1, bad_weight = -1;
 };
+
+// Where a sample weight is not finite or below 0; n if nowhere.
+template <class T>
+inline int first_bad_weight(const T* __restrict w, int n) {
+  int wrong = 0;
+  for (int i = 0; i < n; ++i) wrong |= int(!(w[i] >= 0)) | int(w[i] > Real<T>::largest);
+  for (int i = 0; wrong && i < n; ++i)
+    if (!(w[i] >= 0 && w[i] <= Real<T>::largest)) return i;
+  return n;
+}
 
 inline void load_targets(const SigmoidJob& job, i64 first, int n, Loaded& out) {
   if (job.t) Range<double>::segments(job.t, job.labels, first, n, [&](int at, const char* p, i64 stride, i64 run) {
@@ -88,21 +106,24 @@ inline void load_targets(const SigmoidJob& job, i64 first, int n, Loaded& out) {
   if (job.w) Range<double>::segments(job.w, job.labels, first, n, [&](int at, const char* p, i64 stride, i64 run) {
       load(out.w + at, p, job.w.type, stride, run); });
   else for (int i = 0; i < n; ++i) out.w[i] = 1;
+  if (int at = job.w ? first_bad_weight(out.w, n) : n; at < n) out.bad_weight = first + at;
+  for (int i = 0; i < n; ++i) out.counts[i] = true;
   if (job.where) {
     alignas(64) float keep[fast_block];
     Range<float>::segments(job.where, job.labels, first, n, [&](int at, const char* p, i64 stride, i64 run) {
       load(keep + at, p, job.where.type, stride, run); });
-    for (int i = 0; i < n; ++i) out.w[i] = keep[i] != 0 ? out.w[i] : 0.0;
+    for (int i = 0; i < n; ++i) out.counts[i] = keep[i] != 0;
   }
   for (int c = 0; c < job.ignore.count; ++c) {
     double value = job.ignore.values[c];
-    for (int i = 0; i < n; ++i) out.w[i] = out.t[i] == value ? 0.0 : out.w[i];
+    for (int i = 0; i < n; ++i) out.counts[i] = out.counts[i] && out.t[i] != value;
   }
+  for (int i = 0; i < n; ++i) out.w[i] = out.counts[i] ? out.w[i] : 0.0;
   int soft = 0, hard = 0, bad = 0;
   for (int i = 0; i < n; ++i) {
     out.t[i] = out.w[i] == 0 && !(out.t[i] >= 0 && out.t[i] <= 1) ? 0.0 : out.t[i];  // unseen
     double t = out.t[i];
-    int sharp = int(t == 0) | int(t == 1);
+    int sharp = (int(t == 0) | int(t == 1)) & int(moderate(out.w[i]));
     hard |= sharp;
     soft |= 1 - sharp;
     bad |= int(!(t >= 0)) | int(t > 1);

@@ -34,18 +34,19 @@ inline bool all_targets(const float* __restrict t, int n) {
   return bad == 0;
 }
 
-inline Sums weigh_range(const SigmoidJob& job, const Table& table, i64 first, int n, i64* bad) {
+inline Sums weigh_range(const SigmoidJob& job, const Table& table, i64 first, int n, Weighed& result) {
   const i64 phase = first % job.labels;
   if (job.t.type != Type::f64 && (!job.w || job.w.type == Type::f32) && !job.where && !job.ignore.count) {
     alignas(64) float t_buffer[fast_block], w_buffer[fast_block];
     const float* t = Range<float>::get(job.t, job.rows, job.labels, first, n, t_buffer);
     if (!job.w) for (int i = 0; i < n; ++i) w_buffer[i] = 1;
     const float* w = job.w ? Range<float>::get(job.w, job.rows, job.labels, first, n, w_buffer) : w_buffer;
-    if (all_targets(t, n)) return weigh_block(t, w, table, phase, n);
+    if (all_targets(t, n) && first_bad_weight(w, n) == n) return weigh_block(t, w, table, phase, n);
   }
   Loaded in;
   load_targets(job, first, n, in);
-  if (in.bad >= 0) note_bad(bad, in.bad);
+  if (in.bad_weight >= 0) note_bad(&result.bad_weight, in.bad_weight);
+  if (in.bad >= 0) note_bad(&result.bad, in.bad);
   return weigh_block(in.t, in.w, table, phase, n);
 }
 
@@ -56,12 +57,13 @@ Weighed weigh_sigmoid(const SigmoidJob& job) {
   if (n == 0) return out;
   Table table(job);
   Scratch memory(3 * chunks * i64(sizeof(double)));
+  if (!table.memory.data || !memory.data) return out.starved = true, out;
   double *weight = memory.at<double>(), *count = weight + chunks, *positives = count + chunks;
   parallel_blocks(chunks, n < parallel_from ? 1 : job.threads, [&](i64 c) {
     Sums sum;
     i64 end = (c + 1) * sigmoid_chunk < n ? (c + 1) * sigmoid_chunk : n;
     for (i64 first = c * sigmoid_chunk; first < end; first += fast_block) {
-      Sums s = weigh_range(job, table, first, int(end - first < fast_block ? end - first : fast_block), &out.bad);
+      Sums s = weigh_range(job, table, first, int(end - first < fast_block ? end - first : fast_block), out);
       sum.weight += s.weight, sum.count += s.count, sum.positives += s.positives;
     }
     weight[c] = sum.weight, count[c] = sum.count, positives[c] = sum.positives;

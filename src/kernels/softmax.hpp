@@ -120,7 +120,8 @@ inline Result softmax(const SoftmaxJob& job) {
     partial[b] = softmax_block(job, plan, cut.first(b), cut.end(b), scratch, &bad);
   });
   out.bad = bad;
-  out.total = ok ? tree_sum(partial, cut.blocks) : __builtin_nan("");
+  out.starved = !ok;
+  if (ok) out.total = tree_sum(partial, cut.blocks);
   return out;
 }
 
@@ -130,7 +131,7 @@ inline Weighed weigh_softmax(const SoftmaxJob& job) {
   if (cut.rows == 0 || job.classes == 0) return out;
   Scratch partials(2 * cut.blocks * i64(sizeof(double)));
   double *weight = partials.at<double>(), *count = weight + cut.blocks;
-  if (!weight) return out.weight = __builtin_nan(""), out;
+  if (!weight) return out.starved = true, out;
   i64 bad = -1;
   parallel_blocks(cut.blocks, cut.threads, [&](i64 b) {
     RowTargets t;

@@ -44,6 +44,18 @@ def weigh_sigmoid(
 def weigh_softmax(
     classes: int, targets: Any, weight: Any, where: Any, ignore: tuple[float, ...], class_weight: Any, threads: int
 ) -> tuple[float, int, int]: ...
+def log_loss(
+    probs: Any,
+    targets: Any,
+    weight: Any,
+    where: Any,
+    ignore: tuple[float, ...],
+    table: Any,
+    scale: float,
+    loss: Any,
+    grad: Any,
+    threads: int,
+) -> tuple[float, int, int]: ...
 def activation(kind: int, logits: Any, out: Any, threads: int) -> None: ...
 def level() -> str: ...
 def levels() -> list[str]: ...

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xent import backends
+from xent.forecasts import IN_RANGE, bernoulli
 from xent.objective import (
     DENOMINATORS,
     EMPTIES,
@@ -91,12 +92,10 @@ class LogLoss:
             raise ValueError("`class_weight` is given twice: in the loss and again at the call; leave one of them out.")
         p, t = backends.of(probs).floating("probs", probs), labels(targets)
         if self._elementwise(p, t):
-            terms: Any = _binary
-            shape = p.shape
-        else:
-            p = np.moveaxis(p, self.axis, -1)
-            t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
-            shape, terms = p.shape[:-1], _categorical
+            return self._elements(p, t, sample_weight, where, class_weight, wanted)
+        p = np.moveaxis(p, self.axis, -1)
+        t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
+        shape = p.shape[:-1]
         keep = np.ones(shape, bool)
         if where is not None:
             mask = backends.of(where).mask("where", where)
@@ -105,7 +104,8 @@ class LogLoss:
         keep &= ~_ignored(t, shape, self.ignore_index)
         s = np.ones(shape)
         if sample_weight is not None:
-            s = backends.of(sample_weight).weights("sample_weight", sample_weight)
+            backend = backends.of(sample_weight)
+            s = backend.nonnegative("sample_weight", backend.weights("sample_weight", sample_weight))
             checked("sample_weight", s, shape, "one entry per loss")
         s = np.where(keep, s, 0.0)
         cw = self.class_weight
@@ -113,15 +113,25 @@ class LogLoss:
             cw = backends.of(class_weight).table("class_weight", class_weight)
             if not ((cw >= 0) & np.isfinite(cw)).all():
                 raise ValueError(f"`class_weight` must be finite and >= 0; got {cw.tolist()}.")
-        losses, weight, positives, gradient = terms(p, t, s, keep, cw, wanted, self.ignore_index)
-        value, scale = self._reduce(losses, weight, positives, terms is _binary)
+        losses, weight, gradient = _categorical(p, t, s, keep, cw, wanted, self.ignore_index)
+        value, scale = self._reduce(losses, weight)
         out = np.float64 if p.dtype == np.float64 else np.float32
         value = value.astype(p.dtype) if self.reduction == "none" else out(value)
         if not wanted:
             return value, None
-        gradient = np.where((weight > 0).reshape(weight.shape + (1,) * (p.ndim - weight.ndim)), gradient * scale, 0.0)
-        gradient = gradient if terms is _binary else np.moveaxis(gradient, -1, self.axis)
+        gradient = np.moveaxis(np.where((weight > 0)[..., None], gradient * scale, 0.0), -1, self.axis)
         return value, np.ascontiguousarray(gradient.astype(p.dtype)).reshape(np.shape(gradient))
+
+    def _elements(
+        self, p: Array, t: Array, sample_weight: Any, where: Any, class_weight: Any, wanted: bool
+    ) -> tuple[Any, ...]:
+        loss = bernoulli(
+            class_weight=self.class_weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            denominator=self.denominator, empty=self.empty,
+        )  # fmt: skip
+        given = {"sample_weight": sample_weight, "where": where, "class_weight": class_weight}
+        arrays = {name: x for name, x in given.items() if x is not None}
+        return loss.value_and_grad(p, t, **arrays) if wanted else (loss(p, t, **arrays), None)
 
     def _elementwise(self, p: Array, t: Array) -> bool:
         """Whether every probability is its own Bernoulli forecast."""
@@ -145,8 +155,8 @@ class LogLoss:
             raise TypeError(f"`targets` of shape {t.shape} are class ids and must be integers; got {t.dtype}.")
         return False
 
-    def _reduce(self, losses: Array, weight: Array, positives: float, binary: bool) -> tuple[Any, float]:
-        if self.denominator == "positives" and not binary:
+    def _reduce(self, losses: Array, weight: Array) -> tuple[Any, float]:
+        if self.denominator == "positives":
             raise ValueError(
                 "`denominator`='positives' counts positive labels, which only binary and multi-label rows have."
             )
@@ -162,8 +172,7 @@ class LogLoss:
             return (0.0 if self.empty == "zero" else math.nan), 0.0
         by = self.denominator
         if isinstance(by, str):
-            by = {"weight": math.fsum(weight.reshape(-1)), "count": count, "elements": weight.size,
-                  "positives": max(1.0, positives)}[by]  # fmt: skip
+            by = {"weight": math.fsum(weight.reshape(-1)), "count": count, "elements": weight.size}[by]
         return math.fsum(losses.reshape(-1)) / by, 1.0 / by
 
 
@@ -187,30 +196,10 @@ def _complain(name: str, rule: str, values: Array, wrong: Array, rows: int) -> N
 
 def _check(p: Array, t: Array, keep: Array, shape: tuple[int, ...]) -> None:
     """Probabilities and soft targets of the rows that count lie in [0, 1]."""
-    on = keep if p.ndim == len(shape) else keep[..., None]
-    hint = " and are not logits (for those: `sigmoid_cross_entropy`, `softmax_cross_entropy`)"
-    _complain("probs", "lie in [0, 1]" + hint, p, on & ~((p >= 0) & (p <= 1)), len(shape))
+    on = keep[..., None]
+    _complain("probs", IN_RANGE, p, on & ~((p >= 0) & (p <= 1)), len(shape))
     if t.shape == p.shape:
         _complain("targets", "lie in [0, 1]", t, on & ~((t >= 0) & (t <= 1)), len(shape))
-
-
-def _binary(p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, _: Any) -> tuple[Any, ...]:
-    """-t log p - (1 - t) log(1 - p), element by element."""
-    _check(p, t, keep, p.shape)
-    p, t = np.where(keep, p, 0.5).astype(np.float64), np.where(keep, t, 0.0).astype(np.float64)
-    pair = np.asarray(1.0 if cw is None else cw, np.float64)
-    if pair.ndim and (pair.shape[-1] != 2 if p.ndim < 2 else pair.shape not in ((p.shape[-1],), (p.shape[-1], 2))):
-        raise ValueError(
-            f"`class_weight` must be a number, (w0, w1), or per label (L,) or (L, 2); got shape {pair.shape}."
-        )
-    w0, w1 = (pair[..., 0], pair[..., 1]) if pair.ndim == 2 or (pair.ndim and p.ndim < 2) else (pair, pair)
-    weight = s * ((1.0 - t) * w0 + t * w1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        losses = np.where(t > 0, -t * np.log(p), 0.0) + np.where(t < 1, (t - 1.0) * np.log1p(-p), 0.0)
-        losses = np.where(weight > 0, weight * losses, 0.0) + 0.0
-        if wanted:
-            slope = np.where(t < 1, (1.0 - t) / (1.0 - p), 0.0) - np.where(t > 0, t / p, 0.0)
-    return losses, weight, float(t[weight > 0].sum()), weight * slope if wanted else None
 
 
 def _categorical(
@@ -242,7 +231,7 @@ def _categorical(
         gradient = np.zeros(p.shape)
         np.put_along_axis(gradient, ids, slope, -1)
         slope = gradient
-    return losses, weight, math.nan, slope
+    return losses, weight, slope
 
 
 def _classes(cw: Any, classes: int) -> Array:

@@ -63,10 +63,13 @@ def targets(name: str, x: Any) -> Array:
 
 
 def weights(name: str, x: Any) -> Array:
-    """Finite weights >= 0 in float32 or float64."""
+    """Weights in float32 or float64; see `nonnegative`."""
     a = targets(name, x)
-    if a.dtype.char not in "fd":
-        a = a.astype(np.float64)
+    return a if a.dtype.char in "fd" else a.astype(np.float64)
+
+
+def nonnegative(name: str, a: Array) -> Array:
+    """`a` if all its entries are finite and >= 0. The sigmoid kernels look for themselves."""
     if not sound(a):
         at = tuple(int(i) for i in np.argwhere(~((a >= 0) & (a < np.inf)))[0])
         where = f" at index {at[0] if len(at) == 1 else at}" if at else ""
@@ -105,14 +108,16 @@ def bits(a: Array) -> Array:
 
 def buffer(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: tuple[Array, ...]) -> Array:
     """The caller's `out` if it can take the result."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"`{name}` must be a NumPy array; got {type(out).__name__}.")
+    if not isinstance(out, np.ndarray) or isinstance(out, (np.ma.MaskedArray, np.matrix)):
+        raise TypeError(f"`{name}` must be a plain NumPy array; got {type(out).__name__}.")
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(
             f"`{name}` must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}."
         )
     if not out.flags.writeable:
         raise ValueError(f"`{name}` must be writable; got a read-only array.")
+    if any(step == 0 and n > 1 for step, n in zip(out.strides, out.shape, strict=True)) and out.size:
+        raise ValueError(f"`{name}` must hold every result at a place of its own; got strides {out.strides}.")
     if any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs):
         raise ValueError(f"`{name}` must not share memory with an input or another buffer; got one that does.")
     return out

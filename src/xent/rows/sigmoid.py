@@ -15,7 +15,7 @@ from xent.rows.shapes import ALL, Array, Rows, Shape, at, checked, floats, label
 class SigmoidRows(Rows):
     """Every element its own row: (R, L), or (1, size) where labels do not matter."""
 
-    __slots__ = ("objective", "t", "table")
+    __slots__ = ("objective", "sample_weight", "t", "table")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class SigmoidRows(Rows):
         w = mask = None
         if sample_weight is not None:
             w, whole = weight_of("sample_weight", sample_weight, shape)
+            self.sample_weight = w
             flat = flat and whole and w.flags.c_contiguous
         if where is not None:
             mask, whole = weight_of("where", where, shape)
@@ -59,7 +60,7 @@ class SigmoidRows(Rows):
         weight, count, positives, bad = _kernels.weigh_sigmoid(
             self.t, self.w, self.where, self.ignored, self.table, ALL
         )
-        if bad >= 0:
+        if bad != -1:
             self.complain(bad)
         return weight, count, positives
 
@@ -68,12 +69,14 @@ class SigmoidRows(Rows):
             self.z, self.t, self.w, self.where, self.ignored, self.table, self.law, self.pipe, scale,
             self.kernel(loss), self.kernel(grad), self.kernel(hess), self.kernel(v), ALL,
         )  # fmt: skip
-        if bad >= 0:
+        if bad != -1:
             self.complain(bad)
         return float(total)
 
     def complain(self, bad: int) -> None:
-        """The error for the target at this flat index."""
+        """The error for the target at this flat index, or for a sample weight (-2 and below)."""
+        if bad < -1:
+            self.numpy.nonnegative("sample_weight", self.sample_weight)
         value = self.t.reshape(-1)[bad] if self.t.shape[0] == 1 else self.t[bad // self.view[1], bad % self.view[1]]
         raise ValueError(
             f"`targets` must lie in [0, 1]{or_ignored(self.objective)}; got {value}"

@@ -15,7 +15,7 @@ from xent.rows.shapes import ALL, Array, Rows, Shape, at, checked, floats, label
 class SoftmaxRows(Rows):
     """One class of K: (O, K, I), whatever the class axis."""
 
-    __slots__ = ("class_loss", "class_weight", "kind", "objective", "prior", "t")
+    __slots__ = ("class_loss", "class_weight", "given", "kind", "objective", "prior", "t")
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class SoftmaxRows(Rows):
         self.z = self.numpy.bits(z.reshape(self.view))
         self.w = self.where = None
         if sample_weight is not None:
-            w = backends.of(sample_weight).weights("sample_weight", sample_weight)
+            backend = backends.of(sample_weight)
+            w = backend.nonnegative("sample_weight", backend.weights("sample_weight", sample_weight))
             checked("sample_weight", w, shape, "one entry per row")
             self.w = w.reshape(outer, inner)
         if where is not None:
@@ -60,7 +61,8 @@ class SoftmaxRows(Rows):
         if type(targets) is tuple:
             self.kind = "sparse"
             pair = sparse(targets, full, axis, classes, "class")
-            return tuple(x.reshape(outer, x.shape[axis], inner) for x in pair)
+            self.given, probs = (x.reshape(outer, x.shape[axis], inner) for x in pair)
+            return (unwrapped(self.given) if self.ignored else self.given), probs
         t = labels(targets)
         if t.ndim == len(full):
             self.kind = "dense"
@@ -77,7 +79,8 @@ class SoftmaxRows(Rows):
                     f"Soft targets have the logits' shape, {full}."
                 )
             t = t.astype(np.int64)
-        return t.reshape(outer, inner)
+        self.given = t.reshape(outer, inner)
+        return unwrapped(self.given) if self.ignored else self.given
 
     def weigh(self) -> tuple[float, int, float]:
         weight, count, bad = _kernels.weigh_softmax(
@@ -105,9 +108,9 @@ class SoftmaxRows(Rows):
         where = at(position(bad, self.shape), "row")
         rule = f"class ids in [0, {self.view[1]}){or_ignored(self.objective)}"
         if self.kind == "ids":
-            raise ValueError(f"`targets` must hold {rule}; got {self.t[o, i]}{where}.")
+            raise ValueError(f"`targets` must hold {rule}; got {self.given[o, i]}{where}.")
         if self.kind == "sparse":
-            ids = self.t[0][o, :, i]
+            ids = self.given[o, :, i]
             padding = (self.t[1][o, :, i] == 0) & np.isin(ids, self.ignored)
             wrong = ids[((ids < 0) | (ids >= self.view[1])) & ~padding]
             if wrong.size:
@@ -117,3 +120,10 @@ class SoftmaxRows(Rows):
         raise ValueError(
             f"`targets` must lie in [0, 1]{or_ignored(self.objective)}; got {row[k]} for class {k}{where}."
         )
+
+
+def unwrapped(ids: Array) -> Array:
+    """The ids, those beyond int64 as its least number: as a signed number they would be negative, perhaps ignored."""
+    if ids.dtype != np.uint64 or not ids.size or ids.max() < 2**63:
+        return ids
+    return np.where(ids < 2**63, ids.astype(np.int64), np.iinfo(np.int64).min)
