@@ -303,3 +303,45 @@ def test_anything_with_an_array_inside_works():
 
     value, gradient = SoftmaxCrossEntropy().value_and_grad(Table(), IDS)
     assert value == np.float32(np.log(3)) and gradient.dtype == np.float32
+
+
+# ---- what hostile input found ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_unsigned_ids_never_wrap_onto_an_ignored_id(sparse):
+    z, ids = np.zeros((2, 3)), np.array([0, 2**64 - 1], np.uint64)
+    targets = (ids[:, None], np.ones((2, 1))) if sparse else ids
+    with pytest.raises(ValueError, match="got 18446744073709551615 at row 1"):
+        SoftmaxCrossEntropy(ignore_index=-1)(z, targets)
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1.7e308])
+def test_a_sum_of_weights_beyond_float64(weight):
+    for loss, z in ((SigmoidCrossEntropy(), np.zeros(3)), (SoftmaxCrossEntropy(), np.zeros((3, 2)))):
+        with pytest.raises(ValueError, match="sum of weights"):
+            loss.value_and_grad(z, [0, 1, 0], sample_weight=np.full(3, weight))
+
+
+def test_numbers_no_float_can_hold():
+    for make in (lambda: SigmoidCrossEntropy(gamma=10**400), lambda: SigmoidCrossEntropy(ignore_index=10**400)):
+        with pytest.raises(ValueError, match="an integer beyond float64"):
+            make()
+    with pytest.raises(ValueError, match="ignore_index"):
+        SoftmaxCrossEntropy(ignore_index=2**53 + 1)
+    with pytest.raises(ValueError, match="temperature"):
+        SoftmaxCrossEntropy(temperature=5e-324)
+
+
+def test_buffers_that_cannot_hold_the_results():
+    z, ids = np.zeros((2, 3)), [0, 1]
+    one = np.lib.stride_tricks.as_strided(np.zeros(1), (2, 3), (0, 0))
+    with pytest.raises(ValueError, match="`out` must hold every result at a place of its own"):
+        SoftmaxCrossEntropy().value_and_grad(z, ids, out=one)
+    with pytest.raises(TypeError, match="`out` must be a NumPy array of the base kind"):
+        SoftmaxCrossEntropy().value_and_grad(z, ids, out=np.ma.zeros((2, 3)))
+
+
+def test_class_weights_with_a_mask():
+    with pytest.raises(TypeError, match="`class_weight` must be an array without a mask"):
+        SigmoidCrossEntropy()([1.0, 2.0], [0, 1], class_weight=np.ma.array([1.0, 2.0], mask=[0, 1]))

@@ -486,3 +486,83 @@ def test_by_hand():
     losses = xent.sigmoid_cross_entropy([2.0, -1.0, 0.5], [1, 0, 1], reduction="none")
     np.testing.assert_allclose(losses, [0.126928, 0.313262, 0.474077], atol=5e-7)
     assert xent.softmax_cross_entropy(np.zeros((2, 10)), [3, 4]) == pytest.approx(np.log(10), rel=1e-15)
+
+
+# ---- what a differential fuzz against the reference found -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", [{"gamma": 2.0}, {"gamma": 0.5}, {"gamma": (5.0, 0.0)}, {"gamma": 1.0, "softcap": 5.0}]
+)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("target", [0.0, 1.0, 0.3])
+def test_focal_keeps_nan(options, dtype, target):
+    z, t = np.array([NAN, 1.0], dtype), np.array([target, 1.0])
+    losses = SigmoidCrossEntropy(**options, reduction="none")(z, t)
+    assert np.isnan(losses[0]) and np.isfinite(losses[1])
+    assert np.isnan(SigmoidCrossEntropy(**options)(z, t))
+
+
+@pytest.mark.parametrize("left_out", ["weight", "where", "ignored", "class weight"])
+def test_left_out_elements_are_zero_beside_soft_targets(left_out):
+    z, t = np.full(600, NAN, np.float32), np.tile([0.0, 0.25], 300)
+    z[1::2] = 1.0
+    loss, arrays = SigmoidCrossEntropy(reduction="none"), {}
+    if left_out == "weight":
+        arrays["sample_weight"] = (t > 0).astype(np.float32)
+    elif left_out == "where":
+        arrays["where"] = t > 0
+    elif left_out == "ignored":
+        loss = SigmoidCrossEntropy(reduction="none", ignore_index=0)
+    else:
+        arrays["class_weight"] = np.array([0.0, 1.0])
+    losses, gradient = loss.value_and_grad(z, t, **arrays)
+    assert not losses[::2].any() and not gradient[::2].any()
+    assert (losses[1::2] > 0).all() and np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-50, 1e-17, 1e17, 1e38, 1e50, 1e300])
+@pytest.mark.parametrize("law", [{}, {"gamma": 2.0}])
+def test_a_mean_does_not_see_the_size_of_its_weights(rng, weight, law):
+    z, t = rng.normal(0, 3, 700).astype(np.float32), rng.integers(0, 2, 700)
+    w = rng.uniform(1, 2, 700)
+    for family, (x, y) in (
+        (SigmoidCrossEntropy(**law), (z, t)),
+        (SoftmaxCrossEntropy(**law), (np.stack([z, -z], -1), t)),
+    ):
+        want = family.value_and_grad(x, y, sample_weight=w)
+        equal(family.value_and_grad(x, y, sample_weight=w * weight), want, 2e-6)
+
+
+def test_an_element_does_not_see_the_weights_beside_it(rng):
+    z, t = rng.normal(0, 3, 600).astype(np.float32), rng.integers(0, 2, 600)
+    w = np.where(np.arange(600) % 3 == 0, 1e30, 1.0)
+    loss = SigmoidCrossEntropy(reduction="none")
+    both = loss.value_and_grad(z, t, sample_weight=w)
+    alone = loss.value_and_grad(z[w == 1], t[w == 1], sample_weight=w[w == 1])
+    for a, b in zip(both, alone, strict=True):
+        np.testing.assert_array_equal(a[w == 1], b)
+
+
+@pytest.mark.parametrize("weight", [10.0, 1e4])
+def test_a_weight_reaches_the_last_digits_of_the_tail(weight):
+    z = np.linspace(80, 112, 400, dtype=np.float32)
+    truth = weight * np.exp(-z.astype(float))
+    losses, gradient = SigmoidCrossEntropy(pos_weight=weight, reduction="none").value_and_grad(z, np.ones(400))
+    spacing = np.spacing(truth.astype(np.float32)).astype(float)
+    assert (abs(losses - truth) <= 2 * spacing).all() and (abs(gradient + truth) <= 2 * spacing).all()
+
+
+@pytest.mark.parametrize("order", [1e-320, 1e-9, 1e-3, 0.5])
+def test_a_small_order_of_the_generalised_law(order):
+    z = np.linspace(-30, 30, 999)
+    nll = np.logaddexp(0, -z)
+    want = -np.expm1(-order * nll) / order if order > 1e-300 else nll
+    losses = SigmoidCrossEntropy(gce=order, reduction="none")(z, np.ones(999))
+    np.testing.assert_allclose(losses, want, rtol=1e-15)
+
+
+def test_a_value_beyond_float32_is_infinite_and_quiet(recwarn):
+    z = np.array([3e38, 3e38], np.float32)
+    assert SigmoidCrossEntropy(reduction="sum")(z, [0, 0]) == INF
+    assert not recwarn.list

@@ -26,14 +26,16 @@ XENT_INLINE Price price(double a, double nll, double p, double q, double nlq) {
     ratio = nll > 1e300 ? 0.0 : ratio;                       // p * nll -> 0 as nll -> inf
     double pull = a * p * ratio;
     double bend = power * (a * 2 * p + pull * ((a - 1) * p - q));
-    return {nll > 0 ? power * nll : 0.0, power * (1 + pull), bend};
+    return {power * nll, power * (1 + pull), bend};  // nll = 0: power is finite; NaN stays
   } else if constexpr (Kind == law_poly) {
     return {nll + a * q, 1 + a * p, -a * p * q};
   } else if constexpr (Kind == law_generalised) {
     double x = a * nll, rest = exp_of(-x);                   // p^q
-    // -expm1(-x) = x - x^2/2 + ... where 1 - e^-x would cancel
-    double series = x * (1 - x * (0.5 - x * (1 / 6.0 - x * (1 / 24.0 - x * (1 / 120.0 - x * (1 / 720.0 - x * (1 / 5040.0 - x / 40320.0)))))));
-    double cost = (x < 0.02 ? series : 1 - rest) / a;
+    // (1 - e^-x) / a: nll (1 - x/2 + ...) where 1 - e^-x would cancel, between pairs where it loses a few bits
+    double series = nll * (1 - x * (0.5 - x * (1 / 6.0 - x * (1 / 24.0 - x * (1 / 120.0 - x * (1 / 720.0 - x * (1 / 5040.0 - x / 40320.0)))))));
+    Exp<double> e = exp_pair(x > 1 ? -1.0 : -x);
+    double short_of_one = x > 1 ? 1 - rest : (1 - e.hi * e.scale) - e.lo * e.scale;
+    double cost = x < 0.04 ? series : short_of_one / a;
     return {cost, rest, -a * rest * q};
   } else {
     return {nll, 1.0, 0.0};

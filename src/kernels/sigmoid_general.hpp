@@ -122,11 +122,11 @@ inline void general_log(GeneralBlock& b, int n) {
     double h = total * e * inverse * inverse;
     if (Tail) {
       bool tail = a > Real<double>::rest_from;
-      double rest = exp_tail(-a);
+      double rest = exp_tail_times(-a, total);
       double lost = big == 0 ? 0.0 : big * a;  // 0 * inf = 0
-      h = tail ? total * rest : h;
-      loss = tail ? lost + total * rest : loss;
-      g = tail ? big - total * rest : g;
+      h = tail ? rest : h;
+      loss = tail ? lost + rest : loss;
+      g = tail ? big - rest : g;
     }
     b.loss[i] = loss;
     b.slope[i] = up ? g : -g;

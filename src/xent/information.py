@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xent import _kernels, backends
+from xent.objective import axis_of
 from xent.probabilities import sum_tolerance
 from xent.rows import ALL
 from xent.tables import show
@@ -21,7 +22,7 @@ Array = Any
 
 def _distribution(name: str, x: Any, axis: int, log: bool) -> Array:
     """The distributions in float64 along the last axis, checked row by row."""
-    a = backends.of(x).floating(name, x)
+    a, axis = backends.of(x).floating(name, x), axis_of(axis)
     if a.ndim == 0 or not -a.ndim <= axis < a.ndim:
         raise ValueError(f"`axis` must name one of the axes of `{name}`; got {axis} with shape {a.shape}.")
     slack = sum_tolerance(a.dtype, a.shape[axis])
@@ -57,6 +58,8 @@ def _finish(rows: Array, reduction: str) -> Any:
         raise ValueError(f"`reduction` must be one of 'none', 'mean', 'sum'; got {reduction!r}.")
     if reduction == "none":
         return rows[()]
+    if reduction == "mean" and rows.size == 0:
+        raise ValueError(f"`reduction`='mean' needs at least one distribution; got shape {rows.shape} of them.")
     return rows.sum() if reduction == "sum" else rows.mean()
 
 
@@ -181,6 +184,7 @@ def _activation(kind: int, x: Any, axis: int | None, out: Any) -> Any:
     """Elementwise where `axis` is None."""
     backend = backends.of(x)
     z = backend.floating("logits", x)
+    axis = None if axis is None else axis_of(axis)
     if axis is None:
         shape: tuple[int, ...] = z.shape
         view = (1, z.size, 1)

@@ -56,6 +56,10 @@ class SoftmaxCrossEntropy(Loss, SoftmaxObjective):
         return SoftmaxRows(self, logits, targets, *tables.given(self, arrays))
 
 
+for _kind in (SigmoidCrossEntropy, SoftmaxCrossEntropy):  # a misspelt option is an error of the class that was called
+    _kind.__init__.__qualname__ = f"{_kind.__name__}.__init__"
+
+
 class Records:
     """The loss of each set of options, in the order of the record's fields; the functions below keep their records
     here."""

@@ -27,9 +27,25 @@ def number(name: str, value: Any, rule: str, holds: Callable[[float], bool]) -> 
     """`value` as a finite float for which the rule holds."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"`{name}` must be {rule}; got {type(value).__name__} {value!r}.")
-    if not (math.isfinite(value) and holds(float(value))):
-        raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
-    return float(value)
+    held = as_float(value)
+    if not (math.isfinite(held) and holds(held)):
+        raise ValueError(f"`{name}` must be {rule}; got {show(value)}.")
+    return held
+
+
+def as_float(value: Any) -> float:
+    """`value` as a float, infinite where an integer has no float that large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def show(value: Any) -> str:
+    """How an error message shows a number."""
+    return (
+        repr(value) if abs(as_float(value)) < 1e300 or not isinstance(value, Integral) else "an integer beyond float64"
+    )
 
 
 def per_class(name: str, value: Any, rule: str, holds: Callable[[float], bool], nested: bool = False) -> Any:
@@ -63,8 +79,10 @@ def ignored_of(value: Any) -> Any:
         return None
     each = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for x in each:
-        if isinstance(x, bool) or not isinstance(x, Real) or not math.isfinite(x):
+        if isinstance(x, bool) or not isinstance(x, Real) or x != x:
             raise TypeError(f"`ignore_index` must be a number or a tuple of numbers; got {x!r}.")
+        if (abs(int(x)) if isinstance(x, Integral) else abs(float(x))) > 2**53:
+            raise ValueError(f"`ignore_index` must lie in [-2**53, 2**53], where float64 is exact; got {show(x)}.")
     numbers = tuple(int(x) if isinstance(x, Integral) else float(x) for x in each)
     return numbers if len(numbers) > 1 else numbers[0]
 
@@ -72,11 +90,18 @@ def ignored_of(value: Any) -> Any:
 def denominator_of(value: Any, names: tuple[str, ...]) -> str | float:
     if isinstance(value, str):
         return choice("denominator", value, names)
-    return number("denominator", value, f"one of {', '.join(names)}, or a number > 0", lambda x: x > 0)
+    return number("denominator", value, f"one of {', '.join(names)}, or a number > 0", positive)
+
+
+def axis_of(value: Any) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"`axis` must be an integer; got {value!r}.") from None
 
 
 def positive(x: float) -> bool:
-    return x > 0
+    return x >= 2.0**-1022  # its reciprocal is finite
 
 
 def at_least_zero(x: float) -> bool:
@@ -120,9 +145,9 @@ class Objective:
         put("label_smoothing", number("label_smoothing", self.label_smoothing, "a number in [0, 1]", share))
         put("poly", number("poly", self.poly, "a finite number (epsilon of poly-1)", anything))
         put("gce", number("gce", self.gce, "a number in [0, 1] (0: plain cross-entropy)", share))
-        put("temperature", number("temperature", self.temperature, "a number > 0", positive))
+        put("temperature", number("temperature", self.temperature, "a number > 0 (at least 2.3e-308)", positive))
         if self.softcap is not None:
-            put("softcap", number("softcap", self.softcap, "None or a number > 0", positive))
+            put("softcap", number("softcap", self.softcap, "None or a number > 0 (at least 2.3e-308)", positive))
         for name, rule, holds in (
             ("class_weight", "finite and >= 0", at_least_zero),
             ("bias", "finite", anything),
@@ -201,10 +226,7 @@ class SoftmaxObjective(Objective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        try:
-            self._put("axis", index(self.axis))
-        except TypeError:
-            raise TypeError(f"`axis` must be an integer; got {self.axis!r}.") from None
+        self._put("axis", axis_of(self.axis))
         if isinstance(self.gamma, (tuple, list)):
             raise TypeError(f"`gamma` must be a number >= 0: only the sigmoid family has a pair; got {self.gamma!r}.")
         self._put("gamma", number("gamma", self.gamma, "a number >= 0", at_least_zero))

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from xent import backends
 from xent.objective import Objective
 from xent.rows import Rows
 
 Array = Any
-SINGLE = np.dtype(np.float32)
 DOUBLE = np.dtype(np.float64)
+LEAST_SUM = 2.0**-1022
+SINGLE_MOST = 2.0**128 - 2.0**103  # float32 rounds it to infinity, and NumPy would warn
 
 
 def scale_of(objective: Objective, rows: Rows) -> tuple[float, float | None]:
@@ -35,6 +37,11 @@ def scale_of(objective: Objective, rows: Rows) -> tuple[float, float | None]:
         return 1.0, 0.0 if objective.empty == "zero" else math.nan
     if not isinstance(wanted, str):
         return 1.0 / wanted, None
+    if wanted == "weight" and not LEAST_SUM <= weight < math.inf:
+        raise ValueError(
+            f"`sample_weight` and `class_weight` must give a sum of weights in [{LEAST_SUM:.3g}, 1.8e308), whose "
+            f"reciprocal float64 holds; got the sum {weight:.9g}. Multiply the weights by a constant."
+        )
     return 1.0 / {"weight": weight, "count": count, "elements": size, "positives": max(1.0, positives)}[wanted], None
 
 
@@ -55,7 +62,9 @@ def reduced(rows: Rows, total: float, instead: float | None) -> Any:
     """The value as a scalar of the result's dtype."""
     if instead is not None:
         total = instead
-    return np.float64(total) if rows.logits.dtype == DOUBLE else np.float32(total)
+    if rows.logits.dtype == DOUBLE:
+        return np.float64(total)
+    return np.float32(total if not abs(total) >= SINGLE_MOST else math.copysign(math.inf, total))
 
 
 def settle(pair: tuple[Array, Array]) -> Array:
@@ -122,7 +131,7 @@ class Loss(Objective):
     def hvp(self, logits: Any, targets: Any, v: Any, *, out: Any = None, **arrays: Any) -> Array:
         """The Hessian of the value times `v`, which has the logits' shape; in `out` if given."""
         rows = self.rows(logits, targets, arrays)
-        v = rows.numpy.floating("v", v)
+        v = backends.of(v).floating("v", v)
         if v.shape != rows.logits.shape:
             raise ValueError(f"`v` must have the shape of the logits, {rows.logits.shape}; got shape {v.shape}.")
         scale, _ = scale_of(self, rows)

@@ -87,9 +87,10 @@ def _class_pair(objective: SigmoidObjective, arrays: Given, labels: int, single:
     value = arrays[name] if arrays is not None and name in arrays else objective.class_weight
     if value is None:
         return None
-    shape = np.shape(value)
+    value = backends.of(value).table(name, value)
+    shape = value.shape
     if (single and shape == (2,)) or (not single and shape == (labels, 2)):
-        pairs = np.asarray(value, np.float64)
+        pairs = value
         if not (np.isfinite(pairs) & (pairs >= 0)).all():
             raise ValueError(f"`class_weight` must be finite and >= 0; got {pairs.tolist()}.")
         pairs = pairs.reshape(-1, 2)

@@ -109,7 +109,7 @@ def bits(a: Array) -> Array:
 def buffer(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: tuple[Array, ...]) -> Array:
     """The caller's `out` if it can take the result."""
     if not isinstance(out, np.ndarray) or isinstance(out, (np.ma.MaskedArray, np.matrix)):
-        raise TypeError(f"`{name}` must be a plain NumPy array; got {type(out).__name__}.")
+        raise TypeError(f"`{name}` must be a NumPy array of the base kind; got {type(out).__name__}.")
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(
             f"`{name}` must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}."
