@@ -24,6 +24,7 @@ from ulps import (
 )
 
 import xent
+import xent.reference
 
 SIGMOID = xent.SigmoidCrossEntropy(reduction="none")
 
@@ -179,3 +180,15 @@ def test_the_mean_adds_one_ulp_to_the_gradient(dtype):
     limit = 1 if dtype == np.float32 else 1 + bound("sigmoid, hard targets", dtype, "loss")
     check(np.asarray(value).reshape(1), np.array([loss.mean()]), limit)
     check(grad, slope / len(z), bound("sigmoid, hard targets", dtype, "gradient") + 1, z)
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_focal_with_gamma_2(target):
+    spread = np.random.default_rng(5).normal(size=2**16)
+    z = np.concatenate([*(spread * s for s in (0.1, 1, 5, 30)), np.linspace(-110, 110, 2**18)]).astype(np.float32)
+    loss = xent.SigmoidCrossEntropy(gamma=2.0, reduction="none")
+    losses, gradient = loss.value_and_grad(z, np.full(z.shape, target))
+    truth = xent.reference.sigmoid_cross_entropy(z, np.full(z.shape, target), gamma=2.0, reduction="none")
+    for got, want, most in ((losses, truth.losses, 7.5), (gradient, truth.gradient, 9.5)):
+        last = np.spacing(abs(want).astype(np.float32)).astype(float)
+        assert (abs(got - want) / last).max() <= most
