@@ -321,6 +321,9 @@ def test_a_sum_of_weights_beyond_float64(weight):
     for loss, z in ((SigmoidCrossEntropy(), np.zeros(3)), (SoftmaxCrossEntropy(), np.zeros((3, 2)))):
         with pytest.raises(ValueError, match="sum of weights"):
             loss.value_and_grad(z, [0, 1, 0], sample_weight=np.full(3, weight))
+    for probs in (np.full(3, 0.5), np.full((3, 2), 0.5)):
+        with pytest.raises(ValueError, match="sum of weights"):
+            xent.LogLoss().value_and_grad(probs, [0, 1, 0], sample_weight=np.full(3, weight))
 
 
 def test_numbers_no_float_can_hold():
@@ -345,3 +348,17 @@ def test_buffers_that_cannot_hold_the_results():
 def test_class_weights_with_a_mask():
     with pytest.raises(TypeError, match="`class_weight` must be an array without a mask"):
         SigmoidCrossEntropy()([1.0, 2.0], [0, 1], class_weight=np.ma.array([1.0, 2.0], mask=[0, 1]))
+
+
+def test_the_axis_of_log_loss():
+    for axis, error in (("x", TypeError), (0.5, TypeError), (7, ValueError)):
+        with pytest.raises(error, match="`axis` must"):
+            xent.log_loss(np.eye(2), np.eye(2), multilabel=False, axis=axis)
+
+
+def test_log_loss_beyond_its_dtype_is_infinite_and_quiet(recwarn):
+    half = np.full((1, 2), 0.5, np.float16)
+    value, gradient = xent.LogLoss(reduction="none").value_and_grad(half, [0], sample_weight=[1e6])
+    assert value == np.inf and gradient[0, 0] == -np.inf
+    assert xent.log_loss(half.astype(np.float32), [0], sample_weight=[1e300], reduction="sum") == np.inf
+    assert not recwarn.list

@@ -93,6 +93,15 @@ def denominator_of(value: Any, names: tuple[str, ...]) -> str | float:
     return number("denominator", value, f"one of {', '.join(names)}, or a number > 0", positive)
 
 
+def divides(weight: float) -> None:
+    """ValueError unless a mean can be divided by this sum of weights."""
+    if not (positive(weight) and math.isfinite(weight)):
+        raise ValueError(
+            "`sample_weight` and `class_weight` must give a sum of weights in [2.3e-308, 1.7e308], whose reciprocal "
+            f"float64 holds; got the sum {weight:.9g}. Multiply the weights by a constant."
+        )
+
+
 def axis_of(value: Any) -> int:
     try:
         return index(value)

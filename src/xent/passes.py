@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from xent import backends
-from xent.objective import Objective
+from xent.objective import Objective, divides
 from xent.rows import Rows
 
 Array = Any
 DOUBLE = np.dtype(np.float64)
-LEAST_SUM = 2.0**-1022
 SINGLE_MOST = 2.0**128 - 2.0**103  # float32 rounds it to infinity, and NumPy would warn
 
 
@@ -37,11 +36,8 @@ def scale_of(objective: Objective, rows: Rows) -> tuple[float, float | None]:
         return 1.0, 0.0 if objective.empty == "zero" else math.nan
     if not isinstance(wanted, str):
         return 1.0 / wanted, None
-    if wanted == "weight" and not LEAST_SUM <= weight < math.inf:
-        raise ValueError(
-            f"`sample_weight` and `class_weight` must give a sum of weights in [{LEAST_SUM:.3g}, 1.8e308), whose "
-            f"reciprocal float64 holds; got the sum {weight:.9g}. Multiply the weights by a constant."
-        )
+    if wanted == "weight":
+        divides(weight)
     return 1.0 / {"weight": weight, "count": count, "elements": size, "positives": max(1.0, positives)}[wanted], None
 
 

@@ -15,8 +15,10 @@ from xent.objective import (
     EMPTIES,
     REDUCTIONS,
     at_least_zero,
+    axis_of,
     choice,
     denominator_of,
+    divides,
     ignored_of,
     per_class,
 )
@@ -70,6 +72,7 @@ class LogLoss:
         if self.class_weight is not None:
             weight = per_class("class_weight", self.class_weight, "finite and >= 0", at_least_zero, nested=True)
             object.__setattr__(self, "class_weight", weight)
+        object.__setattr__(self, "axis", axis_of(self.axis))
         object.__setattr__(self, "ignore_index", ignored_of(self.ignore_index))
         object.__setattr__(self, "denominator", denominator_of(self.denominator, DENOMINATORS))
         choice("reduction", self.reduction, REDUCTIONS)
@@ -93,6 +96,10 @@ class LogLoss:
         p, t = backends.of(probs).floating("probs", probs), labels(targets)
         if self._elementwise(p, t):
             return self._elements(p, t, sample_weight, where, class_weight, wanted)
+        if not -p.ndim <= self.axis < p.ndim:
+            raise ValueError(
+                f"`axis` must name one of the {p.ndim} axes of `probs`; got {self.axis} with shape {p.shape}."
+            )
         p = np.moveaxis(p, self.axis, -1)
         t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
         shape = p.shape[:-1]
@@ -116,11 +123,13 @@ class LogLoss:
         losses, weight, gradient = _categorical(p, t, s, keep, cw, wanted, self.ignore_index)
         value, scale = self._reduce(losses, weight)
         out = np.float64 if p.dtype == np.float64 else np.float32
-        value = value.astype(p.dtype) if self.reduction == "none" else out(value)
+        with np.errstate(over="ignore"):
+            value = value.astype(p.dtype) if self.reduction == "none" else out(value)
         if not wanted:
             return value, None
         gradient = np.moveaxis(np.where((weight > 0)[..., None], gradient * scale, 0.0), -1, self.axis)
-        return value, np.ascontiguousarray(gradient.astype(p.dtype)).reshape(np.shape(gradient))
+        with np.errstate(over="ignore"):
+            return value, np.ascontiguousarray(gradient.astype(p.dtype)).reshape(np.shape(gradient))
 
     def _elements(
         self, p: Array, t: Array, sample_weight: Any, where: Any, class_weight: Any, wanted: bool
@@ -161,7 +170,7 @@ class LogLoss:
                 "`denominator`='positives' counts positive labels, which only binary and multi-label rows have."
             )
         if self.reduction != "mean":
-            return (losses if self.reduction == "none" else math.fsum(losses.reshape(-1))), 1.0
+            return (losses if self.reduction == "none" else _total(losses)), 1.0
         count = np.count_nonzero(weight > 0)
         if count == 0:
             if self.empty == "raise":
@@ -172,8 +181,18 @@ class LogLoss:
             return (0.0 if self.empty == "zero" else math.nan), 0.0
         by = self.denominator
         if isinstance(by, str):
-            by = {"weight": math.fsum(weight.reshape(-1)), "count": count, "elements": weight.size}[by]
-        return math.fsum(losses.reshape(-1)) / by, 1.0 / by
+            by = {"weight": _total(weight), "count": count, "elements": weight.size}[by]
+        if self.denominator == "weight":
+            divides(by)
+        return _total(losses) / by, 1.0 / by
+
+
+def _total(x: Array) -> float:
+    """The sum, correctly rounded; infinite where it leaves float64."""
+    try:
+        return math.fsum(x.reshape(-1))
+    except OverflowError:  # all terms are >= 0
+        return math.inf
 
 
 def _ignored(t: Array, shape: tuple[int, ...], ignore_index: Any) -> Array:
@@ -224,7 +243,7 @@ def _categorical(
         told, share, cost = p.astype(np.float64), np.where(keep[..., None], t, 0.0).astype(np.float64), cw
     factor = share * cost * s[..., None]
     weight = factor.sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         losses = np.where(factor > 0, -factor * np.log(told), 0.0).sum(-1) + 0.0
         slope = np.where(factor > 0, -factor / told, 0.0) if wanted else None
     if slope is not None and t.ndim == len(shape):
