@@ -45,17 +45,11 @@ constexpr double ln2_tail_f64 = 0x1.abc9e3b39803fp-56;
 // q of e^r = 1 + r + r^2 q(r), |r| <= 0.3485; weight r^2/e^r; float; 2^-28.15
 constexpr float exp_q4_f32[] = {0x1.fffffcp-2f, 0x1.555486p-3f, 0x1.555838p-5f, 0x1.124244p-7f, 0x1.6af48ap-10f};
 
-// q of e^r = 1 + r + r^2 q(r), |r| <= 0.3485; weight r^2/e^r; float; 2^-31.20
-constexpr float exp_q5_f32[] = {0x1p-1f, 0x1.55553cp-3f, 0x1.5554fp-5f, 0x1.113662p-7f, 0x1.6d443ep-10f, 0x1.6da8f6p-13f};
-
 // g of log1p(f) = f - f^2/2 + f^3 g(f), f in [-0.25, 0.5]; weight f^3/(log1p(f) + (f < 0 ? ln2 : 0)); float; 2^-27.85
 constexpr float log1p_g7_f32[] = {0x1.555588p-2f, -0x1.fffeb4p-3f, 0x1.996deap-3f, -0x1.553026p-3f, 0x1.28d466p-3f, -0x1.0b960ep-3f, 0x1.a0d16ap-4f, -0x1.5ef2cep-5f};
 
-// g of log1p(f) = f - f^2/2 + f^3 g(f), f in [-0.25, 0.5]; weight f^3/(log1p(f) + (f < 0 ? ln2 : 0)); float; 2^-30.84
-constexpr float log1p_g8_f32[] = {0x1.555568p-2f, -0x1.00008cp-2f, 0x1.99911ap-3f, -0x1.5509d4p-3f, 0x1.24ccd4p-3f, -0x1.0603a2p-3f, 0x1.dbf74ep-4f, -0x1.632802p-4f, 0x1.1498bcp-5f};
-
-// q of e^r = 1 + r + r^2 q(r), |r| <= 0.3485; weight r^2/e^r; double; 2^-39.60
-constexpr double exp_q6_f64[] = {0x1.0000000062178p-1, 0x1.5555557f296c8p-3, 0x1.555554140e22bp-5, 0x1.11109ff245826p-7, 0x1.6c18debd1a295p-10, 0x1.a18957340ca5dp-13, 0x1.9e84f0f0700cep-16};
+// h of log1p(e) = e h(e), e in [0, 1]; weight e/log1p(e); float; 2^-27.49
+constexpr float log1p_h9_f32[] = {0x1p+0f, -0x1.ffffd2p-2f, 0x1.554ddp-2f, -0x1.ff23e6p-3f, 0x1.934b54p-3f, -0x1.3a435ep-3f, 0x1.b4ae08p-4f, -0x1.d6b08cp-5f, 0x1.4917cep-6f, -0x1.af49cep-9f};
 
 // g of log1p(f) = f - f^2/2 + f^3 g(f), f in [-0.25, 0.5]; weight f^3/(log1p(f) + (f < 0 ? ln2 : 0)); double; 2^-41.35
 constexpr double log1p_g12_f64[] = {0x1.555555568044dp-2, -0x1.ffffffb17fecep-3, 0x1.999995067d225p-3, -0x1.5555687b1e2fcp-3, 0x1.2493b775f2d56p-3, -0x1.00007a0178cf8p-3, 0x1.c6c9d92e791fep-4, -0x1.98c9714f0ee8p-4, 0x1.777d836e4015p-4, -0x1.653709c72cf17p-4, 0x1.442ac1d398477p-4, -0x1.b76d4a9966c4fp-5, 0x1.2671cd058ddcbp-6};

@@ -64,19 +64,16 @@ inline void fast_weights(const Table& table, i64 phase, int n, const float* __re
   }
 }
 
-// The loss array a mean does not ask for still needs its sum: it lives in the buffer.
+// The loss array that a mean does not ask for still lives in the buffer, for its sum.
 template <bool Unit>
 inline void dispatch_fast(const SigmoidJob& job, const FastBlock& block, int n) {
   if (job.law.kind == law_focal) {
     if (block.grad) fast_focal2<true>(block, n); else fast_focal2<false>(block, n);
+  } else if (job.loss) {
+    if (block.grad) fast_log<Unit, true, true>(block, n); else fast_log<Unit, false, true>(block, n);
   } else {
-    if (block.grad) fast_log<Unit, true>(block, n); else fast_log<Unit, false>(block, n);
+    if (block.grad) fast_log<Unit, true, false>(block, n); else fast_log<Unit, false, false>(block, n);
   }
-}
-
-// Asks for the next block while this one computes: its passes are too long for the processor to look past them.
-XENT_INLINE void prefetch(const float* p, int n) {
-  for (int i = 0; i < n; i += 16) __builtin_prefetch(p + i);
 }
 
 inline bool all_hard(const float* __restrict t, int n) {
@@ -151,7 +148,7 @@ inline double run_mixed(const SigmoidPlan& plan, i64 first, int n, const Loaded&
   alignas(64) float loss[fast_block], grad[fast_block];
   alignas(64) double both_loss[fast_block], both_grad[fast_block];
   alignas(64) double sums[fast_block];
-  FastBlock block{f.z, f.t, plan.unit ? nullptr : f.P, f.Q, loss, grad, plan.unit ? float(job.scale) : 1.0f};
+  FastBlock block{f.z, f.t, f.P, f.Q, loss, grad, plan.unit ? float(job.scale) : 1.0f};
   run_hard(plan, block, n);
   SigmoidJob quiet = job;
   quiet.loss = quiet.grad = Array{};
@@ -175,8 +172,6 @@ inline bool load_quick(const SigmoidPlan& plan, i64 first, int n, FastBuffers& f
   const SigmoidJob& job = plan.job;
   if (!plan.quick) return false;
   *t = Range<float>::get(job.t, job.rows, job.labels, first, n, f.t);
-  if (plan.direct_t) prefetch(*t + fast_block, n);
-  if (plan.direct_z) prefetch(reinterpret_cast<const float*>(job.z.data) + first + fast_block, n);
   if (!all_hard(*t, n)) return false;
   alignas(64) float buffer[fast_block];
   const float* w = job.w ? Range<float>::get(job.w, job.rows, job.labels, first, n, buffer) : nullptr;
