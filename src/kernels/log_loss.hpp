@@ -48,7 +48,7 @@ inline void weigh_forecasts(const SigmoidJob& job, const Table& table, i64 first
   int wrong = 0;
   for (int i = 0; i < n; ++i) wrong |= int(!(p[i] >= 0)) | int(p[i] > 1);
   for (int i = 0; wrong && i < n; ++i)
-    if (in.counts[i] && !(p[i] >= 0 && p[i] <= 1)) { note_bad(bad, first + i); break; }
+    if (in.w[i] != 0 && !(p[i] >= 0 && p[i] <= 1)) { note_bad(bad, first + i); break; }
 }
 
 inline double forecast_block(const SigmoidJob& job, const Table& table, i64 first, int n, Forecast& result) {

@@ -114,18 +114,26 @@ XENT_INLINE Pair<T> two_prod(T a, T b) {
 #endif
 }
 
-// The N coefficients at c in x: even and odd powers apart, each by Horner in x^2. One multiplication more than Horner,
-// half its latency; Estrin's scheme costs three to five more, and multiplications are what these loops wait for.
-template <int N, class T>
-XENT_INLINE T horner2(const T* c, T x2) {
-  if constexpr (N <= 2) return c[0];
-  else return mad(horner2<N - 2>(c + 2, x2), x2, c[0]);
+// The N coefficients at c in x, as `Ways` Horner chains in x^Ways side by side: two for short sets, four for long ones.
+// A few multiplications more than Horner, a fraction of its latency; Estrin's scheme costs more of what these loops wait for.
+template <int N, int Ways, class T>
+XENT_INLINE T chain(const T* c, T power) {
+  if constexpr (N <= Ways) return c[0];
+  else return mad(chain<N - Ways, Ways>(c + Ways, power), power, c[0]);
 }
 
 template <class T, std::size_t N>
 XENT_INLINE T polynomial(const T (&c)[N], T x) {
+  constexpr int n = int(N);
   T x2 = x * x;
-  return mad(horner2<int(N) - 1>(c + 1, x2), x, horner2<int(N)>(c, x2));
+  if constexpr (n <= 10) {
+    return mad(chain<n - 1, 2>(c + 1, x2), x, chain<n, 2>(c, x2));
+  } else {
+    T x4 = x2 * x2;
+    T low = mad(chain<n - 1, 4>(c + 1, x4), x, chain<n, 4>(c, x4));
+    T high = mad(chain<n - 3, 4>(c + 3, x4), x, chain<n - 2, 4>(c + 2, x4));
+    return mad(high, x2, low);
+  }
 }
 
 // e^x = (hi + lo) * scale, scale = 2^n.

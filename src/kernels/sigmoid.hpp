@@ -176,7 +176,6 @@ inline bool load_quick(const SigmoidPlan& plan, i64 first, int n, FastBuffers& f
   alignas(64) float buffer[fast_block];
   const float* w = job.w ? Range<float>::get(job.w, job.rows, job.labels, first, n, buffer) : nullptr;
   if (w && !all_moderate(w, n, job.w.type)) return false;
-  if (w && first_bad_weight(w, n) < n) return false;
   plan.weights(first, n, *t, w, f);
   return true;
 }

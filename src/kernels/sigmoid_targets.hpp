@@ -84,7 +84,6 @@ inline double block_sum(const T* __restrict x, int n) {
 // Targets and weights of one block, after masks; counts what the block holds.
 struct Loaded {
   alignas(64) double t[fast_block], w[fast_block];
-  bool counts[fast_block];  // neither masked nor ignored
   bool soft = false, hard = false;
   i64 bad = -1, bad_weight = -1;
 };
@@ -107,30 +106,35 @@ inline void load_targets(const SigmoidJob& job, i64 first, int n, Loaded& out) {
       load(out.w + at, p, job.w.type, stride, run); });
   else for (int i = 0; i < n; ++i) out.w[i] = 1;
   if (int at = job.w ? first_bad_weight(out.w, n) : n; at < n) out.bad_weight = first + at;
-  for (int i = 0; i < n; ++i) out.counts[i] = true;
   if (job.where) {
     alignas(64) float keep[fast_block];
     Range<float>::segments(job.where, job.labels, first, n, [&](int at, const char* p, i64 stride, i64 run) {
       load(keep + at, p, job.where.type, stride, run); });
-    for (int i = 0; i < n; ++i) out.counts[i] = keep[i] != 0;
+    for (int i = 0; i < n; ++i) out.w[i] = keep[i] != 0 ? out.w[i] : 0.0;
   }
   for (int c = 0; c < job.ignore.count; ++c) {
     double value = job.ignore.values[c];
-    for (int i = 0; i < n; ++i) out.counts[i] = out.counts[i] && out.t[i] != value;
+    for (int i = 0; i < n; ++i) out.w[i] = out.t[i] == value ? 0.0 : out.w[i];
   }
-  for (int i = 0; i < n; ++i) out.w[i] = out.counts[i] ? out.w[i] : 0.0;
-  int soft = 0, hard = 0, bad = 0;
+  double *__restrict targets = out.t, soft = 0, hard = 0, bad = 0;
+  const double* __restrict weights = out.w;
+#pragma omp simd reduction(+ : soft, hard, bad)
   for (int i = 0; i < n; ++i) {
-    out.t[i] = out.w[i] == 0 && !(out.t[i] >= 0 && out.t[i] <= 1) ? 0.0 : out.t[i];  // unseen
-    double t = out.t[i];
-    int sharp = (int(t == 0) | int(t == 1)) & int(moderate(out.w[i]));
-    hard |= sharp;
-    soft |= 1 - sharp;
-    bad |= int(!(t >= 0)) | int(t > 1);
+    double t = targets[i], w = weights[i];
+    double outside = t >= 0 ? 0.0 : 1.0;
+    outside = t > 1 ? 1.0 : outside;
+    t = w == 0 ? (outside != 0 ? 0.0 : t) : t;  // unseen
+    double sharp = t == 0 ? 1.0 : 0.0;
+    sharp = t == 1 ? 1.0 : sharp;
+    sharp = moderate(w) ? sharp : 0.0;
+    targets[i] = t;
+    hard += sharp;
+    soft += 1 - sharp;
+    bad += w == 0 ? 0.0 : outside;
   }
   out.soft = soft != 0;
   out.hard = hard != 0;
-  for (int i = 0; bad && i < n; ++i)
+  for (int i = 0; bad != 0 && i < n; ++i)
     if (!(out.t[i] >= 0 && out.t[i] <= 1)) { out.bad = first + i; break; }
 }
 
