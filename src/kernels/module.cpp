@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cfenv>
 #include <cstdlib>
 #include <new>
 #include <string>
@@ -68,6 +69,18 @@ SigmoidJob sigmoid_job(Call& c, nb::handle z, nb::handle t, nb::handle w, nb::ha
   return job;
 }
 
+// Around a kernel: the interpreter's lock is free, and floating-point flags raised on the way (an inf - inf that a select
+// throws away) do not reach NumPy, which would warn of them in its next operation.
+class Outside {
+ public:
+  Outside() { std::feholdexcept(&flags_); }
+  ~Outside() { std::fesetenv(&flags_); }
+
+ private:
+  nb::gil_scoped_release release_;
+  std::fenv_t flags_;
+};
+
 // What Python sees of a bad input: the flat index of a target, -2 - the flat index of a weight, or -1.
 std::int64_t code(std::int64_t bad, std::int64_t bad_weight) { return bad_weight >= 0 ? -2 - bad_weight : bad; }
 
@@ -86,7 +99,7 @@ nb::tuple sigmoid(nb::handle z, nb::handle t, nb::handle w, nb::handle where, nb
   job.threads = threads > 0 ? threads : max_threads();
   Result r;
   {
-    nb::gil_scoped_release release;
+    Outside outside;
     r = kernels().sigmoid(job);
   }
   if (r.starved) throw std::bad_alloc();
@@ -104,7 +117,7 @@ nb::tuple log_loss(nb::handle p, nb::handle t, nb::handle w, nb::handle where, n
   job.threads = threads > 0 ? threads : max_threads();
   Forecast r;
   {
-    nb::gil_scoped_release release;
+    Outside outside;
     r = kernels().log_loss(job);
   }
   if (r.starved) throw std::bad_alloc();
@@ -116,8 +129,9 @@ nb::tuple weigh_sigmoid(nb::handle t, nb::handle w, nb::handle where, nb::handle
   SigmoidJob job;
   std::int64_t shape[3] = {};
   job.t = c.buffers.array(t, "targets", 2, shape, Shape::read, Kind::number);
+  job.w = c.buffers.array(w, "weight", 2, shape, job.t ? Shape::same : Shape::read, Kind::number);
+  if (!job.t && !job.w) throw nb::value_error("`targets` or `weight` must be given");
   job.rows = shape[0], job.labels = shape[1];
-  job.w = c.buffers.array(w, "weight", 2, shape, Shape::same, Kind::number);
   job.where = c.buffers.array(where, "where", 2, shape, Shape::same, Kind::number);
   job.ignore = c.ignore(ignore);
   job.table = c.buffers.numbers(table, "table", &job.table_len);
@@ -126,7 +140,7 @@ nb::tuple weigh_sigmoid(nb::handle t, nb::handle w, nb::handle where, nb::handle
   job.threads = threads > 0 ? threads : max_threads();
   Weighed r;
   {
-    nb::gil_scoped_release release;
+    Outside outside;
     r = kernels().weigh_sigmoid(job);
   }
   if (r.starved) throw std::bad_alloc();
@@ -180,7 +194,7 @@ nb::tuple softmax(nb::handle z, nb::handle target, nb::handle w, nb::handle wher
   job.threads = threads > 0 ? threads : max_threads();
   Result r;
   {
-    nb::gil_scoped_release release;
+    Outside outside;
     r = kernels().softmax(job);
   }
   if (r.starved) throw std::bad_alloc();
@@ -199,7 +213,7 @@ nb::tuple weigh_softmax(std::int64_t classes, nb::handle target, nb::handle w, n
   job.threads = threads > 0 ? threads : max_threads();
   Weighed r;
   {
-    nb::gil_scoped_release release;
+    Outside outside;
     r = kernels().weigh_softmax(job);
   }
   if (r.starved) throw std::bad_alloc();
@@ -217,7 +231,7 @@ void activation(int kind, nb::handle z, nb::handle out, int threads) {
   bool reduced = job.kind == Activation::logsumexp;
   job.out = c.buffers.array(out, "out", reduced ? 2 : 3, reduced ? rows : cube, Shape::same, Kind::output);
   job.threads = threads > 0 ? threads : max_threads();
-  nb::gil_scoped_release release;
+  Outside outside;
   kernels().activation(job);
 }
 
@@ -247,7 +261,7 @@ NB_MODULE(_kernels, m) {
   m.def("softmax", &softmax, nb::arg("logits"), nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(),
         nb::arg("class_loss").none(), nb::arg("class_weight").none(), nb::arg("smoothing"), nb::arg("prior").none(), nb::arg("z_loss"), nb::arg("law"),
         nb::arg("pipe").none(), nb::arg("scale"), nb::arg("loss").none(), nb::arg("grad").none(), nb::arg("hess").none(), nb::arg("v").none(), nb::arg("threads"));
-  m.def("weigh_sigmoid", &weigh_sigmoid, nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(), nb::arg("table"), nb::arg("threads"));
+  m.def("weigh_sigmoid", &weigh_sigmoid, nb::arg("targets").none(), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(), nb::arg("table"), nb::arg("threads"));
   m.def("weigh_softmax", &weigh_softmax, nb::arg("classes"), nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(),
         nb::arg("class_weight").none(), nb::arg("threads"));
   m.def("log_loss", &log_loss, nb::arg("probs"), nb::arg("targets"), nb::arg("weight").none(), nb::arg("where").none(), nb::arg("ignore").none(),

@@ -8,14 +8,15 @@
 namespace xent {
 namespace {
 
-// f(block) for every block, over at most `threads` OpenMP threads.
+// f(block) for every block, over at most `threads` OpenMP threads. Handed out as they are asked for: a thread whose core
+// is taken away for a while holds up nobody else.
 template <class F>
 void parallel_blocks(i64 blocks, int threads, const F& f) {
   if (threads <= 1 || blocks <= 1) {
     for (i64 b = 0; b < blocks; ++b) f(b);
     return;
   }
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, 8) num_threads(threads)
   for (i64 b = 0; b < blocks; ++b) f(b);
 }
 

@@ -40,27 +40,31 @@ struct FastBuffers {
   alignas(64) float z[fast_block], t[fast_block], P[fast_block], Q[fast_block], loss[fast_block], grad[fast_block];
 };
 
-inline void fast_weights(const Table& table, i64 phase, int n, const float* __restrict t, const float* __restrict w, FastBuffers& f) {
-  float *__restrict P = f.P, *__restrict Q = f.Q;
-  if (table.wide) {
-    const float *__restrict P0 = table.hard(0) + phase, *__restrict P1 = table.hard(1) + phase;
-    const float *__restrict Q0 = table.hard(2) + phase, *__restrict Q1 = table.hard(3) + phase;
+// P and Q of hard targets: `at(r, i)` is row r of the table's hard weights.
+template <class At>
+XENT_INLINE void spread_hard(const At& at, int n, const float* __restrict t, const float* __restrict w, float* __restrict P, float* __restrict Q) {
+  if (w) {
     for (int i = 0; i < n; ++i) {
-      float p0 = P0[i], p1 = P1[i], q0 = Q0[i], q1 = Q1[i];
-      P[i] = t[i] == 1 ? p1 : p0;
-      Q[i] = t[i] == 1 ? q1 : q0;
+      float p0 = at(0, i), p1 = at(1, i), q0 = at(2, i), q1 = at(3, i);
+      P[i] = w[i] * (t[i] == 1 ? p1 : p0);
+      Q[i] = w[i] * (t[i] == 1 ? q1 : q0);
     }
   } else {
-    const float p0 = *table.hard(0), p1 = *table.hard(1), q0 = *table.hard(2), q1 = *table.hard(3);
     for (int i = 0; i < n; ++i) {
+      float p0 = at(0, i), p1 = at(1, i), q0 = at(2, i), q1 = at(3, i);
       P[i] = t[i] == 1 ? p1 : p0;
       Q[i] = t[i] == 1 ? q1 : q0;
     }
   }
-  if (!w) return;
-  for (int i = 0; i < n; ++i) {
-    P[i] *= w[i];
-    Q[i] *= w[i];
+}
+
+inline void fast_weights(const Table& table, i64 phase, int n, const float* t, const float* w, FastBuffers& f) {
+  if (table.wide) {
+    const float* rows[4] = {table.hard(0) + phase, table.hard(1) + phase, table.hard(2) + phase, table.hard(3) + phase};
+    spread_hard([&](int r, int i) { return rows[r][i]; }, n, t, w, f.P, f.Q);
+  } else {
+    const float rows[4] = {*table.hard(0), *table.hard(1), *table.hard(2), *table.hard(3)};
+    spread_hard([&](int r, int) { return rows[r]; }, n, t, w, f.P, f.Q);
   }
 }
 
@@ -137,6 +141,9 @@ inline void run_hard(const SigmoidPlan& plan, const FastBlock& b, int n) {
   if (!plan.zeros) return;
   const float *__restrict P = b.P, *__restrict Q = b.Q;
   float *__restrict loss = b.loss, *__restrict grad = b.grad;
+  int some = 0;
+  for (int i = 0; i < n; ++i) some |= int(P[i] + Q[i] == 0);
+  if (!some) return;
   for (int i = 0; i < n; ++i) loss[i] = P[i] == 0 && Q[i] == 0 ? 0.0f : loss[i];  // weight 0: exactly 0, whatever the logit holds
   if (grad) for (int i = 0; i < n; ++i) grad[i] = P[i] == 0 && Q[i] == 0 ? 0.0f : grad[i];
 }

@@ -34,13 +34,22 @@ inline bool all_targets(const float* __restrict t, int n) {
   return bad == 0;
 }
 
+// Where targets do not matter: the weights alone.
+inline Sums weigh_plain(const float* __restrict w, double factor, int n) {
+  int counts = 0;
+  for (int i = 0; i < n; ++i) counts += int(w[i] > 0);
+  return {block_sum(w, n) * factor, factor > 0 ? double(counts) : 0.0, 0.0};
+}
+
 inline Sums weigh_range(const SigmoidJob& job, const Table& table, i64 first, int n, Weighed& result) {
   const i64 phase = first % job.labels;
   if (job.t.type != Type::f64 && (!job.w || job.w.type == Type::f32) && !job.where && !job.ignore.count) {
     alignas(64) float t_buffer[fast_block], w_buffer[fast_block];
-    const float* t = Range<float>::get(job.t, job.rows, job.labels, first, n, t_buffer);
     if (!job.w) for (int i = 0; i < n; ++i) w_buffer[i] = 1;
     const float* w = job.w ? Range<float>::get(job.w, job.rows, job.labels, first, n, w_buffer) : w_buffer;
+    if (!job.t && !table.wide && first_bad_weight(w, n) == n) return weigh_plain(w, *table.row(4), n);
+    if (!job.t) for (int i = 0; i < n; ++i) t_buffer[i] = 0;
+    const float* t = job.t ? Range<float>::get(job.t, job.rows, job.labels, first, n, t_buffer) : t_buffer;
     if (all_targets(t, n) && first_bad_weight(w, n) == n) return weigh_block(t, w, table, phase, n);
   }
   Loaded in;

@@ -15,7 +15,7 @@ bool softmax_blocks(i64 blocks, int threads, i64 bytes, const F& f) {
     Scratch scratch(bytes);
     if (!scratch.data) __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
     else {
-#pragma omp for schedule(static) nowait
+#pragma omp for schedule(dynamic) nowait
       for (i64 b = 0; b < blocks; ++b) f(b, scratch);
     }
   }

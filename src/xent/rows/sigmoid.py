@@ -57,9 +57,10 @@ class SigmoidRows(Rows):
         self.plain = w is None and mask is None and not unequal and not self.ignored
 
     def weigh(self) -> tuple[float, int, float]:
-        weight, count, positives, bad = _kernels.weigh_sigmoid(
-            self.t, self.w, self.where, self.ignored, self.table, ALL
-        )
+        # targets that cannot matter here are not read: the pass itself checks them
+        matter = self.w is None or self.ignored or self.objective.denominator == "positives"
+        t = self.t if matter or (self.table[4] != self.table[5]).any() else None
+        weight, count, positives, bad = _kernels.weigh_sigmoid(t, self.w, self.where, self.ignored, self.table, ALL)
         if bad != -1:
             self.complain(bad)
         return weight, count, positives
