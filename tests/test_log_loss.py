@@ -184,3 +184,9 @@ def test_the_record_is_a_value():
     for options in ({"multilabel": "yes"}, {"reduction": "avg"}, {"empty": 0}, {"denominator": -1.0}):
         with pytest.raises((TypeError, ValueError), match=f"`{next(iter(options))}`"):
             LogLoss(**options)
+
+
+def test_what_weighs_nothing_may_hold_anything():
+    elements = xent.log_loss([0.5, np.nan], [1, 7], sample_weight=[1.0, 0.0])
+    rows = xent.log_loss([[0.5, 0.5], [np.nan, 3.0]], [1, 7], sample_weight=[1.0, 0.0])
+    assert elements == rows == np.log(2.0)

@@ -115,6 +115,7 @@ class LogLoss:
             s = backend.nonnegative("sample_weight", backend.weights("sample_weight", sample_weight))
             checked("sample_weight", s, shape, "one entry per loss")
         s = np.where(keep, s, 0.0)
+        keep = s > 0  # what weighs nothing may hold anything
         cw = self.class_weight
         if class_weight is not None:
             cw = backends.of(class_weight).table("class_weight", class_weight)
