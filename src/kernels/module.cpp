@@ -81,6 +81,17 @@ class Outside {
   std::fenv_t flags_;
 };
 
+template <class Out, class Job>
+Out run(Out (*kernel)(const Job&), const Job& job) {
+  Out out;
+  {
+    Outside outside;
+    out = kernel(job);
+  }
+  if (out.starved) throw std::bad_alloc();
+  return out;
+}
+
 // What Python sees of a bad input: the flat index of a target, -2 - the flat index of a weight, or -1.
 std::int64_t code(std::int64_t bad, std::int64_t bad_weight) { return bad_weight >= 0 ? -2 - bad_weight : bad; }
 
@@ -97,12 +108,7 @@ nb::tuple sigmoid(nb::handle z, nb::handle t, nb::handle w, nb::handle where, nb
   job.hess = c.buffers.array(hess, "hess", 2, shape, Shape::same, Kind::output);
   job.v = c.buffers.array(v, "v", 2, shape, Shape::same, Kind::floating);
   job.threads = threads > 0 ? threads : max_threads();
-  Result r;
-  {
-    Outside outside;
-    r = kernels().sigmoid(job);
-  }
-  if (r.starved) throw std::bad_alloc();
+  Result r = run(kernels().sigmoid, job);
   return nb::make_tuple(r.total, code(r.bad, r.bad_weight));
 }
 
@@ -115,12 +121,7 @@ nb::tuple log_loss(nb::handle p, nb::handle t, nb::handle w, nb::handle where, n
   job.loss = c.buffers.array(loss, "loss", 2, shape, Shape::same, Kind::output);
   job.grad = c.buffers.array(grad, "grad", 2, shape, Shape::same, Kind::output);
   job.threads = threads > 0 ? threads : max_threads();
-  Forecast r;
-  {
-    Outside outside;
-    r = kernels().log_loss(job);
-  }
-  if (r.starved) throw std::bad_alloc();
+  Forecast r = run(kernels().log_loss, job);
   return nb::make_tuple(r.total, r.bad_target, r.bad_probability);
 }
 
@@ -138,12 +139,7 @@ nb::tuple weigh_sigmoid(nb::handle t, nb::handle w, nb::handle where, nb::handle
   job.table_len /= 6;
   if (job.table_len != 1 && job.table_len != job.labels) throw nb::value_error("`table` must be (6, 1) or (6, labels)");
   job.threads = threads > 0 ? threads : max_threads();
-  Weighed r;
-  {
-    Outside outside;
-    r = kernels().weigh_sigmoid(job);
-  }
-  if (r.starved) throw std::bad_alloc();
+  Weighed r = run(kernels().weigh_sigmoid, job);
   return nb::make_tuple(r.weight, r.count, r.positives, code(r.bad, r.bad_weight));
 }
 
@@ -192,12 +188,7 @@ nb::tuple softmax(nb::handle z, nb::handle target, nb::handle w, nb::handle wher
   job.hess = c.buffers.array(hess, "hess", 3, cube, Shape::same, Kind::output);
   job.v = c.buffers.array(v, "v", 3, cube, Shape::same, Kind::floating);
   job.threads = threads > 0 ? threads : max_threads();
-  Result r;
-  {
-    Outside outside;
-    r = kernels().softmax(job);
-  }
-  if (r.starved) throw std::bad_alloc();
+  Result r = run(kernels().softmax, job);
   return nb::make_tuple(r.total, r.bad);
 }
 
@@ -211,12 +202,7 @@ nb::tuple weigh_softmax(std::int64_t classes, nb::handle target, nb::handle w, n
   job.inner = nb::cast<std::int64_t>(shape[nb::len(shape) - 1]);
   softmax_targets(job, c, target, w, where, ignore, class_weight);
   job.threads = threads > 0 ? threads : max_threads();
-  Weighed r;
-  {
-    Outside outside;
-    r = kernels().weigh_softmax(job);
-  }
-  if (r.starved) throw std::bad_alloc();
+  Weighed r = run(kernels().weigh_softmax, job);
   return nb::make_tuple(r.weight, r.count, r.bad);
 }
 
