@@ -105,7 +105,7 @@ struct SigmoidPlan {
   bool unit;   // P = t, Q = 1 - t, weight 1
   bool quick;  // targets and weights read as float32, no masks
   bool zeros;  // some weight may be 0
-  bool direct_z, direct_t, direct_grad, direct_loss;
+  bool direct_grad, direct_loss;
   explicit SigmoidPlan(const SigmoidJob& j) : job(j), table(j) {
     bool law = j.law.kind == law_log || (j.law.kind == law_focal && j.law.a == 2 && j.law.b == 2);
     bool masked = j.where || j.ignore.count;
@@ -113,8 +113,6 @@ struct SigmoidPlan {
     unit = table.unit && !masked && !j.w && j.law.kind == law_log && (j.scale == 1 || (j.scale < 1 && !j.loss));
     quick = fast && !masked && j.t && j.t.type != Type::f64;
     zeros = masked || j.w || !table.positive;
-    direct_z = Range<float>::direct(j.z, j.rows, j.labels);
-    direct_t = Range<float>::direct(j.t, j.rows, j.labels);
     direct_grad = j.grad && Range<float>::direct(j.grad, j.rows, j.labels);
     direct_loss = j.loss && Range<float>::direct(j.loss, j.rows, j.labels);
   }
