@@ -54,6 +54,15 @@ struct Call {
   }
 };
 
+void masks_and_table(SigmoidJob& job, Call& c, nb::handle where, nb::handle ignore, nb::handle table) {
+  std::int64_t shape[3] = {job.rows, job.labels, 1};
+  job.where = c.buffers.array(where, "where", 2, shape, Shape::same, Kind::number);
+  job.ignore = c.ignore(ignore);
+  job.table = c.buffers.numbers(table, "table", &job.table_len);
+  job.table_len /= 6;
+  if (job.table_len != 1 && job.table_len != job.labels) throw nb::value_error("`table` must be (6, 1) or (6, labels)");
+}
+
 SigmoidJob sigmoid_job(Call& c, nb::handle z, nb::handle t, nb::handle w, nb::handle where, nb::handle ignore, nb::handle table) {
   SigmoidJob job;
   std::int64_t shape[3] = {};
@@ -61,11 +70,7 @@ SigmoidJob sigmoid_job(Call& c, nb::handle z, nb::handle t, nb::handle w, nb::ha
   job.rows = shape[0], job.labels = shape[1];
   job.t = c.buffers.array(t, "targets", 2, shape, Shape::same, Kind::number);
   job.w = c.buffers.array(w, "weight", 2, shape, Shape::same, Kind::number);
-  job.where = c.buffers.array(where, "where", 2, shape, Shape::same, Kind::number);
-  job.ignore = c.ignore(ignore);
-  job.table = c.buffers.numbers(table, "table", &job.table_len);
-  job.table_len /= 6;
-  if (job.table_len != 1 && job.table_len != job.labels) throw nb::value_error("`table` must be (6, 1) or (6, labels)");
+  masks_and_table(job, c, where, ignore, table);
   return job;
 }
 
@@ -133,11 +138,7 @@ nb::tuple weigh_sigmoid(nb::handle t, nb::handle w, nb::handle where, nb::handle
   job.w = c.buffers.array(w, "weight", 2, shape, job.t ? Shape::same : Shape::read, Kind::number);
   if (!job.t && !job.w) throw nb::value_error("`targets` or `weight` must be given");
   job.rows = shape[0], job.labels = shape[1];
-  job.where = c.buffers.array(where, "where", 2, shape, Shape::same, Kind::number);
-  job.ignore = c.ignore(ignore);
-  job.table = c.buffers.numbers(table, "table", &job.table_len);
-  job.table_len /= 6;
-  if (job.table_len != 1 && job.table_len != job.labels) throw nb::value_error("`table` must be (6, 1) or (6, labels)");
+  masks_and_table(job, c, where, ignore, table);
   job.threads = threads > 0 ? threads : max_threads();
   Weighed r = run(kernels().weigh_sigmoid, job);
   return nb::make_tuple(r.weight, r.count, r.positives, code(r.bad, r.bad_weight));

@@ -36,7 +36,7 @@ struct Real<float> {
   static constexpr float largest = 0x1.fffffep127f;
   static constexpr float exp_floor = -110.0f;  // e^-110 rounds to 0, subnormals included
   static constexpr float far_floor = -130.0f;  // the least x of exp_tail_times
-  static constexpr float lift = 0x1p64f, drop = 0x1p-64f;
+  static constexpr float drop = 0x1p-64f;  // takes back lift_bits
   static constexpr int lift_bits = 64;
 };
 
@@ -52,7 +52,7 @@ struct Real<double> {
   static constexpr double largest = 0x1.fffffffffffffp1023;
   static constexpr double exp_floor = -760.0;
   static constexpr double far_floor = -790.0;
-  static constexpr double lift = 0x1p128, drop = 0x1p-128;
+  static constexpr double drop = 0x1p-128;
   static constexpr int lift_bits = 128;
 };
 
@@ -141,7 +141,7 @@ XENT_INLINE T polynomial(const T (&c)[N], T x) {
 // |x| <= 1000, see exp_tail. NaN gives NaN. Worst error of the pair: 2^-27.4 (float), 2^-56 (double), relative.
 template <class T>
 struct Exp {
-  T hi, lo, scale, n;
+  T hi, lo, scale;
 };
 
 XENT_INLINE Pair<float> reduce(float x, float n) {
@@ -174,7 +174,14 @@ XENT_INLINE Exp<T> exp_pair(T x) {
   T h = 1 + r.hi;
   T l = ((1 - h) + r.hi) + w;
   T hi = h + l;
-  return {hi, (h - hi) + l, scale, n};
+  return {hi, (h - hi) + l, scale};
+}
+
+// The `scale` of exp_pair(x) times 2^lift_bits: a normal number where `scale` is none. `drop` takes the factor back.
+template <class T>
+XENT_INLINE T lifted_scale(T x) {
+  using R = Real<T>;
+  return bit_cast<T>(bit_cast<typename R::Bits>(mad(x, R::log2e, R::round) + R::lift_bits) << R::shift);
 }
 
 // e^x rounded once, for x <= 0 down to -inf, subnormal results and 0 included. Worst error 0.51 ulp where the result is
@@ -184,7 +191,7 @@ XENT_INLINE T exp_tail(T x) {
   using R = Real<T>;
   T clamped = x < R::exp_floor ? R::exp_floor : x;
   Exp<T> e = exp_pair(clamped);
-  T lifted = bit_cast<T>(bit_cast<typename R::Bits>(mad(clamped, R::log2e, R::round) + R::lift_bits) << R::shift);
+  T lifted = lifted_scale(clamped);
   return (e.hi * lifted) * R::drop;
 }
 
@@ -195,7 +202,7 @@ XENT_INLINE T exp_tail_times(T x, T w) {
   using R = Real<T>;
   T clamped = x < R::far_floor ? R::far_floor : x;
   Exp<T> e = exp_pair(clamped);
-  T lifted = bit_cast<T>(bit_cast<typename R::Bits>(mad(clamped, R::log2e, R::round) + R::lift_bits) << R::shift);
+  T lifted = lifted_scale(clamped);
   T high = e.hi * lifted;
   T product = w > 1 ? high * (w * R::drop) : (high * R::drop) * w;
   return x < R::far_floor ? T(0) : product;

@@ -149,8 +149,7 @@ XENT_INLINE double exp_below(double x, double x_lo) {
   bool gone = x < R::exp_floor;
   double clamped = gone ? R::exp_floor : x, low = gone ? 0.0 : x_lo;
   Exp<double> e = exp_pair(clamped);
-  double lifted = bit_cast<double>((bit_cast<R::Bits>(mad(clamped, R::log2e, R::round)) + R::lift_bits) << R::shift);
-  return ((e.hi + mad(e.hi, low, e.lo)) * lifted) * R::drop;
+  return ((e.hi + mad(e.hi, low, e.lo)) * lifted_scale(clamped)) * R::drop;
 }
 
 // e_k = e^{z_k - m}, each within 0.51 ulp, and the sums without top and y (y < 0: without top).

@@ -6,7 +6,6 @@ import math
 
 from .scores import ClassScore, Score
 
-WIDTH = 80
 _ASCII = str.maketrans({"·": "|", "±": "+-", "…": "~", "█": "#", "░": "."})
 
 
