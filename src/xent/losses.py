@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
@@ -58,6 +59,14 @@ class SoftmaxCrossEntropy(Loss, SoftmaxObjective):
 
 for _kind in (SigmoidCrossEntropy, SoftmaxCrossEntropy):  # a misspelt option is an error of the class that was called
     _kind.__init__.__qualname__ = f"{_kind.__name__}.__init__"
+
+
+@lru_cache(maxsize=256)
+def record(text: str) -> Loss:
+    """The loss whose `text()` this is."""
+    options = json.loads(text)
+    kinds = {kind.__name__: kind for kind in (SigmoidCrossEntropy, SoftmaxCrossEntropy)}
+    return kinds[options.pop("kind")](**options)
 
 
 class Records:

@@ -6,6 +6,7 @@ compiler, a line in a report. What is one number per class may stand here as a t
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -176,6 +177,14 @@ class Objective:
     def __repr__(self) -> str:
         changed = (f for f in fields(self) if getattr(self, f.name) != f.default)
         return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in changed)})"
+
+    def text(self) -> str:
+        """The record as one line of JSON that `losses.record` reads back: for compilers, which carry strings."""
+        if "text" not in self.memory:
+            changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+            self.memory["text"] = json.dumps({"kind": type(self).__name__} | changed)
+        known: str = self.memory["text"]
+        return known
 
     def __reduce__(self) -> Any:
         return _rebuild, (type(self), {f.name: getattr(self, f.name) for f in fields(self)})

@@ -83,6 +83,8 @@ class Loss(Objective):
 
     def __call__(self, logits: Any, targets: Any, *, out: Any = None, **arrays: Any) -> Any:
         """The loss in nats; with `reduction="none"` all losses in the logits' dtype, in `out` if given."""
+        if type(logits) is not np.ndarray and (other := backends.foreign(logits)) is not None:
+            return other.loss(self, logits, targets, arrays, out)
         rows = self.rows(logits, targets, arrays)
         if self.reduction == "none":
             losses = fresh(rows, rows.shape, rows.loss_view, out)
@@ -101,6 +103,8 @@ class Loss(Objective):
 
         With `reduction="none"` the value is all losses, and the gradient that of their sum.
         """
+        if type(logits) is not np.ndarray and (other := backends.foreign(logits)) is not None:
+            return other.value_and_grad(self, logits, targets, arrays, out)
         rows = self.rows(logits, targets, arrays)
         scale, instead = scale_of(self, rows)
         grad = fresh(rows, rows.logits.shape, rows.view, out)
@@ -113,6 +117,8 @@ class Loss(Objective):
 
         Boosting wants every element's own derivatives, undivided: `reduction="sum"` or "none".
         """
+        if type(logits) is not np.ndarray and (other := backends.foreign(logits)) is not None:
+            return other.grad_and_hess(self, logits, targets, arrays, out)
         if out is not None and (not isinstance(out, tuple) or len(out) != 2):
             raise TypeError(f"`out` must be a pair of buffers (gradient, hessian); got {type(out).__name__}.")
         rows = self.rows(logits, targets, arrays)
@@ -126,6 +132,8 @@ class Loss(Objective):
 
     def hvp(self, logits: Any, targets: Any, v: Any, *, out: Any = None, **arrays: Any) -> Array:
         """The Hessian of the value times `v`, which has the logits' shape; in `out` if given."""
+        if type(logits) is not np.ndarray and (other := backends.foreign(logits)) is not None:
+            return other.hvp(self, logits, targets, v, arrays, out)
         rows = self.rows(logits, targets, arrays)
         v = backends.of(v).floating("v", v)
         if v.shape != rows.logits.shape:

@@ -3,34 +3,51 @@
 Two facts force the shape. Importing a framework to ask whether an array is its own would cost seconds, so only
 `sys.modules` is searched: an array cannot exist before its framework is imported. And a type never changes sides, so
 the answer is kept per type.
+
+A framework's module offers what `passes.Loss` offers, for its own arrays: `loss`, `value_and_grad`, `grad_and_hess`,
+`hvp`, each `(record, logits, targets, [v,] arrays, out)`.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from xent.backends import numpy
 
-# framework -> (its array class, how its arrays become NumPy's)
-FOREIGN = {
-    "torch": ("Tensor", "x.detach().cpu().numpy()"),
-    "jax": ("Array", "np.asarray(x)"),
-}
+FOREIGN = {"torch": "Tensor", "jax": "Array"}  # framework -> its array class
 
-_known: dict[type, ModuleType] = {}
+_known: dict[type, str] = {}
 
 
-def of(x: Any) -> ModuleType:
-    """The backend of `x`; TypeError for arrays of a framework that has none yet."""
+def framework(x: Any) -> str:
+    """The framework whose array `x` is, or "" for NumPy's and what becomes one."""
     try:
         return _known[type(x)]
     except KeyError:
         pass
-    for name, (kind, way) in FOREIGN.items():
+    found = ""
+    for name, kind in FOREIGN.items():
         foreign = getattr(sys.modules.get(name), kind, None)
         if foreign is not None and isinstance(x, foreign):
-            raise TypeError(f"xent takes NumPy arrays here; got a {name} {kind}. Pass `{way}` instead.")
-    _known[type(x)] = numpy
+            found = name
+    _known[type(x)] = found
+    return found
+
+
+def foreign(x: Any) -> ModuleType | None:
+    """The backend of an array that is not NumPy's; None for those that are."""
+    name = framework(x)
+    return import_module(f"xent.backends.{name}") if name else None
+
+
+def of(x: Any) -> ModuleType:
+    """The NumPy backend, for arrays beside NumPy logits; TypeError for another framework's."""
+    if name := framework(x):
+        raise TypeError(
+            f"the arrays of one call must be of one kind; got a {name} {FOREIGN[name]} where NumPy's are expected. "
+            f"Convert the logits to {name} too, or pass `np.asarray(x)`."
+        )
     return numpy
