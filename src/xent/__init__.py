@@ -44,15 +44,18 @@ __all__ = [
 ]
 
 _LATE = {"Score": "xent.evaluate", "score": "xent.evaluate"}  # name -> module that is imported on first use
+_DROP_INS = ("jax", "keras", "torch")  # submodules that import their framework, on first use too
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module 'xent' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _DROP_INS:
+        return import_module(f"xent.{name}")
+    if name not in _LATE:
+        raise AttributeError(f"module 'xent' has no attribute {name!r}")
     return getattr(import_module(_LATE[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_DROP_INS})
