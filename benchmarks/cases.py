@@ -25,6 +25,7 @@ class Case:
     bytes: int
     expected: dict[str, float] = field(default_factory=dict)  # peer -> the least ratio of its time to ours
     bandwidth: float | None = None  # the least share of the copy bandwidth
+    jax_least: float | None = None  # the least ratio of optax under jit to xent under jit
 
     def arrays(self, quick: bool = False) -> dict[str, np.ndarray]:
         """Return the inputs: logits, targets and, where the row has them, sample weights."""
@@ -55,6 +56,7 @@ CASES = [
         12,
         {"PyTorch eager": 18, "torch.compile": 7, "JAX": 20, "scikit-learn": 27},
         0.75,
+        10,
     ),
     Case(
         "sigmoid, 2²⁴, `pos_weight`, smoothing, weights",

@@ -17,18 +17,24 @@ Arrays = dict[str, np.ndarray]
 Call = Callable[[], tuple[Any, Any]]
 
 
+def _xent_loss(case: Case) -> Any:
+    import xent
+
+    return {
+        "sigmoid": lambda: xent.SigmoidCrossEntropy(),
+        "weighted": lambda: xent.SigmoidCrossEntropy(pos_weight=POS_WEIGHT, label_smoothing=SMOOTHING),
+        "focal": lambda: xent.SigmoidCrossEntropy(gamma=GAMMA, alpha=ALPHA),
+        "softmax": lambda: xent.SoftmaxCrossEntropy(),
+    }[case.kind]()
+
+
 def xent(case: Case, arrays: Arrays) -> Call | None:
     import xent
 
     z, t = arrays["logits"], arrays["targets"]
     if case.kind == "log_loss":
         return lambda: (xent.log_loss(z, t), None)
-    loss = {
-        "sigmoid": lambda: xent.SigmoidCrossEntropy(),
-        "weighted": lambda: xent.SigmoidCrossEntropy(pos_weight=POS_WEIGHT, label_smoothing=SMOOTHING),
-        "focal": lambda: xent.SigmoidCrossEntropy(gamma=GAMMA, alpha=ALPHA),
-        "softmax": lambda: xent.SoftmaxCrossEntropy(),
-    }[case.kind]()
+    loss = _xent_loss(case)
     weights = {"sample_weight": arrays["weight"]} if "weight" in arrays else {}
     gradient = np.zeros_like(z)
     return lambda: loss.value_and_grad(z, t, out=gradient, **weights)
@@ -92,12 +98,42 @@ def torch_compile(case: Case, arrays: Arrays) -> Call | None:
     return _torch_call(case, arrays, lambda formula: torch.compile(formula, dynamic=False))
 
 
+def _torch_xent(case: Case, arrays: Arrays, wrap: Callable[[Any], Any]) -> Call | None:
+    """xent on torch tensors, through autograd."""
+    import torch
+
+    if case.kind == "log_loss":
+        return None
+    loss = _xent_loss(case)
+    z, *rest = (torch.from_numpy(array.copy()) for array in arrays.values())
+    z.requires_grad_(True)
+    formula = wrap(lambda z, t, *w: loss(z, t, sample_weight=w[0]) if w else loss(z, t))
+
+    def call() -> tuple[Any, Any]:
+        z.grad = None
+        value = formula(z, *rest)
+        value.backward()
+        return value.detach(), z.grad
+
+    return call
+
+
+def torch_xent(case: Case, arrays: Arrays) -> Call | None:
+    return _torch_xent(case, arrays, lambda formula: formula)
+
+
+def torch_compile_xent(case: Case, arrays: Arrays) -> Call | None:
+    import torch
+
+    torch._dynamo.reset()
+    return _torch_xent(case, arrays, lambda formula: torch.compile(formula, dynamic=False, fullgraph=True))
+
+
 # --------------------------------------------------------------------------------------------------------------- JAX
 
 
 def jax_optax(case: Case, arrays: Arrays) -> Call | None:
     import jax
-    import jax.numpy as jnp
     import optax
 
     def weighted(z: Any, t: Any, w: Any) -> Any:
@@ -113,8 +149,23 @@ def jax_optax(case: Case, arrays: Arrays) -> Call | None:
     }
     if case.kind not in formulas:
         return None
+    return _jax_call(formulas[case.kind], arrays)
+
+
+def jax_xent(case: Case, arrays: Arrays) -> Call | None:
+    """xent on JAX arrays under jit."""
+    if case.kind == "log_loss":
+        return None
+    loss = _xent_loss(case)
+    return _jax_call(lambda z, t, *w: loss(z, t, sample_weight=w[0]) if w else loss(z, t), arrays)
+
+
+def _jax_call(formula: Callable[..., Any], arrays: Arrays) -> Call:
+    import jax
+    import jax.numpy as jnp
+
     device = [jnp.asarray(array) for array in arrays.values()]
-    step = jax.jit(jax.value_and_grad(formulas[case.kind])).lower(*device).compile()
+    step = jax.jit(jax.value_and_grad(formula)).lower(*device).compile()
     return lambda: jax.block_until_ready(step(*device))
 
 
@@ -181,6 +232,9 @@ PEERS: dict[str, Callable[[Case, Arrays], Call | None]] = {
     "JAX": jax_optax,
     "scikit-learn": sklearn_loss,
     "SciPy": scipy_special,
+    "PyTorch + xent": torch_xent,
+    "torch.compile + xent": torch_compile_xent,
+    "JAX + xent": jax_xent,
 }
 NEEDS = {
     "xent": "xent",
@@ -189,4 +243,7 @@ NEEDS = {
     "JAX": "optax",
     "scikit-learn": "sklearn",
     "SciPy": "scipy",
+    "PyTorch + xent": "torch",
+    "torch.compile + xent": "torch",
+    "JAX + xent": "jax",
 }

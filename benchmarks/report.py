@@ -7,8 +7,8 @@ from typing import Any
 
 from scoring import MEGABYTES, RATIO
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PEERS = ["PyTorch eager", "torch.compile", "JAX", "scikit-learn", "SciPy"]
+FACES = ["PyTorch + xent", "torch.compile + xent", "JAX + xent"]
 
 
 @dataclass
@@ -76,6 +76,29 @@ def main_table(results: Results) -> str:
     return f"{text}\n\n" + "  \n".join(notes) + " time went to other programs."
 
 
+def faces_table(results: Results) -> str:
+    """Return the table of xent inside PyTorch and JAX: its time there, and how many times longer theirs take."""
+    lines = []
+    for row in results.rows:
+        found = row.milliseconds
+        if row.case.kind == "log_loss" or not {"xent", *FACES[::2]} <= set(found):
+            continue
+        torch, jax = found["PyTorch + xent"], found["JAX + xent"]
+        least = {"PyTorch eager": None, "torch.compile": None, "JAX": row.case.jax_least}
+        times = {"PyTorch eager": torch, "torch.compile": torch, "JAX": jax}
+        ratios = [
+            _verdict(found[name] / times[name], None if results.quick else least[name], "×") if name in found else "–"
+            for name in times
+        ]
+        most = f"{torch / found['xent']:.2f}×"
+        if not results.quick:
+            most += f" (≤ 1.15×: {'met' if torch <= 1.15 * found['xent'] else '**short**'})"
+        compiled = f"{three(found[FACES[1]])} ms" if FACES[1] in found else "–"
+        lines.append([row.case.name, f"{three(torch)} ms", most, *ratios[:2], compiled, f"{three(jax)} ms", ratios[2]])
+    head = ["forward + backward, float32", "PyTorch + xent", "of the NumPy face", "PyTorch eager", "torch.compile"]
+    return table([*head, "torch.compile + xent", "JAX + xent", "JAX + optax"], lines)
+
+
 def full(results: Results) -> str:
     """Return the whole page."""
     small = (
@@ -86,6 +109,9 @@ def full(results: Results) -> str:
         *small,
         _HOW,
         main_table(results),
+        "## Inside PyTorch and JAX",
+        _FACES,
+        faces_table(results),
         "## Times, ms: median (fastest to slowest)",
         _times(results),
     ]
@@ -113,6 +139,13 @@ _HOW = (
 )
 
 
+_FACES = (
+    "xent on tensors that require a gradient, `loss(...).backward()`, and under `jax.jit(jax.value_and_grad(...))`. "
+    "The framework's own loss beside it in the same rounds: times longer. The NumPy face fills a gradient that is kept "
+    "between calls; autograd makes a new one every time, whose pages the system must clear."
+)
+
+
 _ALONE = (
     "Fresh processes with NumPy and xent only (or with PyTorch imported before xent); then the measuring process, "
     "before any peer was imported and after all were."
@@ -120,7 +153,7 @@ _ALONE = (
 
 
 def _times(results: Results) -> str:
-    names = ["xent", "copy", *PEERS]
+    names = ["xent", "copy", *PEERS, *FACES]
 
     def cell(row: Any, name: str) -> str:
         if name not in row.milliseconds:
@@ -132,7 +165,7 @@ def _times(results: Results) -> str:
 
 
 def _small(results: Results) -> str:
-    names = ["xent", *PEERS]
+    names = ["xent", *PEERS, *FACES]
 
     def cell(row: Any, name: str) -> str:
         if name not in row.milliseconds:
@@ -153,7 +186,7 @@ def _alone(results: Results) -> str:
 
 
 def _peaks(results: Results) -> str:
-    names = [name for name in ["xent", *PEERS] if name != "torch.compile"]
+    names = [name for name in ["xent", *PEERS, *FACES] if not name.startswith("torch.compile")]
 
     def cell(found: dict[str, int | None], name: str) -> str:
         size = found.get(name)
@@ -174,9 +207,10 @@ def _scored(results: Results) -> str:
     return table(["", "seconds", "against xent", "log loss", "peak memory, MB"], lines)
 
 
-def replaced(text: str, block: str) -> str:
-    """Return the text with what stands between the bench marks replaced."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the file must hold `{BEGIN}` and then `{END}`, once each, around the table.")
-    head, rest = text.split(BEGIN)
-    return f"{head}{BEGIN}\n{block}\n{END}{rest.split(END)[1]}"
+def replaced(text: str, mark: str, block: str) -> str:
+    """Return the text with what stands between the marks of this name replaced."""
+    begin, end = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the file must hold `{begin}` and then `{end}`, once each, around the table.")
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{block}\n{end}{rest.split(end)[1]}"
