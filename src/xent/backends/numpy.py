@@ -13,10 +13,13 @@ FLOATS = frozenset(np.dtype(c) for c in "efd")
 HARD = frozenset(np.dtype(c) for c in "?bBhHiIlLqQ")
 TARGETS = FLOATS | HARD
 BLOCK = 1 << 16
+BFLOAT16 = np.dtype([("bfloat16", np.uint16)])  # its bits, where ml_dtypes need not be there to name them
 
 
 def is_bfloat16(dtype: np.dtype) -> bool:
-    """Whether this is ml_dtypes' bfloat16, which cannot be here unless ml_dtypes is loaded."""
+    """Whether this is `BFLOAT16`, or ml_dtypes' bfloat16, which cannot be here unless ml_dtypes is loaded."""
+    if dtype == BFLOAT16:
+        return True
     ml_dtypes = sys.modules.get("ml_dtypes")
     return ml_dtypes is not None and dtype == ml_dtypes.bfloat16
 
@@ -54,12 +57,17 @@ def targets(name: str, x: Any) -> Array:
     """Targets of any real dtype; what the kernels do not read becomes the next wider float."""
     a = plain(name, x)
     if is_bfloat16(a.dtype):
-        return a.astype(np.float32)
+        return widened(a)
     if a.dtype in TARGETS:
         return a
     if a.dtype.kind == "f":
         return a.astype(np.float64)
     raise TypeError(f"`{name}` must hold bool, integer or floating-point numbers; got {a.dtype}.")
+
+
+def widened(a: Array) -> Array:
+    """bfloat16 as float32, of which it is the upper half."""
+    return np.asarray(np.left_shift(bits(a), 16, dtype=np.uint32)).view(np.float32)
 
 
 def weights(name: str, x: Any) -> Array:
@@ -96,7 +104,9 @@ def mask(name: str, x: Any) -> Array:
 def table(name: str, x: Any) -> Array:
     """Numbers per class in float64."""
     a = plain(name, x)
-    if a.dtype.kind not in "biuf" and not is_bfloat16(a.dtype):
+    if is_bfloat16(a.dtype):
+        a = widened(a)
+    if a.dtype.kind not in "biuf":
         raise TypeError(f"`{name}` must hold numbers; got {a.dtype}.")
     return a.astype(np.float64)
 
