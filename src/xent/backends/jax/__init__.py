@@ -1,0 +1,64 @@
+"""Losses of JAX arrays: concrete ones on the CPU go to the kernels as they lie, all others become one operation.
+
+Under `jit` on the CPU that operation calls the kernels through XLA's foreign function interface, if xent was built with
+jaxlib's headers there (`kernels` says so) and the portable path is not asked for; elsewhere it is the portable loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xent import backends
+from xent.backends.jax import arrays as operands_of
+from xent.backends.jax import derivatives, fused, portably
+from xent.backends.jax.primitive import kernels
+from xent.passes import Loss
+
+Array = Any
+
+__all__ = ["grad_and_hess", "hvp", "kernels", "loss", "value_and_grad"]
+
+
+def ask(
+    what: str, record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], out: Any, v: Any = None
+) -> list[Array]:
+    """The results of a call."""
+    if out is not None:
+        raise TypeError("`out` is for NumPy arrays and torch tensors: JAX arrays never change; use what is returned.")
+    call, operands = operands_of.collect(what, record, logits, targets, arrays, v)
+    if not operands_of.concrete(operands):
+        return traced(call, operands)
+    if operands_of.home(operands) is not None and not getattr(backends, "portable", False):
+        return fused.direct(call, operands)
+    return traced(call, operands)
+
+
+def traced(call: Any, operands: list[Any]) -> list[Array]:
+    """The results as JAX works them out itself."""
+    brought = [operands_of.brought(name, x) for name, x in zip(call.names, operands, strict=True)]
+    operands_of.checked(call, brought)
+    if getattr(backends, "portable", False):
+        return portably.results(call)(*brought)
+    return derivatives.differentiable(call)(*brought)
+
+
+def loss(record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], out: Any) -> Array:
+    """The value, or all losses."""
+    return ask("loss", record, logits, targets, arrays, out)[0]
+
+
+def value_and_grad(record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], out: Any) -> tuple[Array, Array]:
+    """(value, gradient) in one pass."""
+    value, gradient = ask("value_and_grad", record, logits, targets, arrays, out)
+    return value, gradient
+
+
+def grad_and_hess(record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], out: Any) -> tuple[Array, Array]:
+    """(gradient, diagonal of the Hessian) in one pass."""
+    gradient, hessian = ask("grad_and_hess", record, logits, targets, arrays, out)
+    return gradient, hessian
+
+
+def hvp(record: Loss, logits: Any, targets: Any, v: Any, arrays: dict[str, Any], out: Any) -> Array:
+    """The Hessian times `v`."""
+    return ask("hvp", record, logits, targets, arrays, out, v)[0]

@@ -1,0 +1,133 @@
+"""What comes beside JAX logits, as JAX arrays or as NumPy's views of them; and what can be checked without values.
+
+A JAX array on the CPU is NumPy memory: `np.asarray` of it copies nothing, and JAX takes over aligned NumPy memory the
+same way. A tracer has a shape and a dtype only: its call is checked on stand-ins without memory, by the very code that
+checks NumPy's arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from xent import backends, tables
+from xent.backends.jax.call import Call, Shape
+from xent.passes import Loss
+from xent.rows.shapes import sparse
+
+Array = Any
+FLOATS = frozenset(np.dtype(x) for x in (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64))
+
+
+def collect(what: str, record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], v: Any) -> tuple[Call, list]:
+    """The call and its operands, as they came."""
+    named = {"logits": logits}
+    if type(targets) is tuple and len(targets) == 2:
+        named |= dict(zip(("ids", "probs"), targets, strict=True))
+    else:
+        named["targets"] = targets
+    tables.given(record, arrays)
+    order = ("sample_weight", "where", *record.tables)
+    named |= {name: arrays[name] for name in order if arrays.get(name) is not None}
+    if what == "hvp":
+        named["v"] = v
+    for name, x in named.items():
+        real(name, x)
+    return Call(what, record, tuple(named)), list(named.values())
+
+
+def real(name: str, x: Any) -> None:
+    """TypeError for what JAX knows and NumPy does not: keys, and another framework's arrays."""
+    kind = backends.framework(x)
+    if kind == "jax" and jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended):
+        raise TypeError(f"`{name}` must hold numbers; got JAX keys, {x.dtype}.")
+    if kind not in ("", "jax"):
+        raise TypeError(
+            f"the arrays of one call must be of one kind; got a {kind} {backends.FOREIGN[kind]} as `{name}` beside JAX "
+            "logits. Pass a JAX or NumPy array."
+        )
+
+
+def concrete(operands: Sequence[Any]) -> bool:
+    """Whether no operand is being traced or differentiated."""
+    return not any(isinstance(x, jax.core.Tracer) for x in operands)
+
+
+def home(operands: Sequence[Any]) -> Any:
+    """The one CPU device on which all JAX arrays lie, or None."""
+    found = None
+    for x in operands:
+        if isinstance(x, jax.Array):
+            devices = x.devices()
+            if len(devices) != 1 or (found is not None and devices != found):
+                return None
+            found = devices
+    (device,) = found or (None,)
+    return device if device is not None and device.platform == "cpu" else None
+
+
+def seen(x: Any) -> Any:
+    """NumPy's view of a JAX array; anything else as it is."""
+    return np.asarray(x) if isinstance(x, jax.Array) else x
+
+
+def aligned(shape: Shape, dtype: Any) -> Array:
+    """Fresh memory that starts at a multiple of 64 bytes, which JAX takes over without a copy."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 64, np.uint8)
+    start = -raw.__array_interface__["data"][0] % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def given_back(results: list[Array], like: Array) -> list[Array]:
+    """The results as JAX arrays where the logits are, committed to the device if they are."""
+    where = like.sharding if getattr(like, "committed", True) else None
+    made: list[Array] = jax.device_put(results, where)
+    return made
+
+
+def brought(name: str, x: Any) -> Array:
+    """An operand as a JAX array. Integers that JAX would wrap are an error."""
+    if isinstance(x, jax.Array):
+        return x
+    a = np.asarray(backends.numpy.plain(name, x))
+    if a.dtype.kind in "iu" and a.size:
+        limits = np.iinfo(jax.dtypes.canonicalize_dtype(a.dtype))
+        if a.min() < limits.min or a.max() > limits.max:
+            raise ValueError(
+                f"`{name}` must hold integers in [{limits.min}, {limits.max}], JAX's {limits.dtype}, unless "
+                f"`jax_enable_x64` is on; "
+                f"got {a.min() if a.min() < limits.min else a.max()}."
+            )
+    return jnp.asarray(a)
+
+
+def stand_in(name: str, x: Any) -> Any:
+    """An array of the same shape and kind without memory, whose values pass every check."""
+    dtype = np.dtype(x.dtype)
+    value = 0.0
+    if name not in ("logits", "v", "where", "ids", "targets") and dtype.kind in "biufV" and dtype.itemsize > 0:
+        floating = dtype.kind in "f" or dtype in FLOATS
+        if floating or dtype.kind in "biu":
+            dtype = np.dtype(np.float64)  # which no check converts
+        if name == "prior" and x.shape:
+            value = 1.0 / max(1, math.prod(x.shape))
+    elif name == "targets" and dtype in FLOATS:
+        dtype = np.dtype(np.float32)
+    return np.broadcast_to(np.asarray(value).astype(dtype), x.shape)
+
+
+def checked(call: Call, operands: Sequence[Any]) -> None:
+    """The errors of the NumPy face that shapes and dtypes decide."""
+    kept = {name: stand_in(name, x) for name, x in zip(call.names, operands, strict=True)}
+    shape = kept["logits"].shape
+    if call.axis is None and "ids" in kept and shape:
+        sparse((kept.pop("ids"), kept.pop("probs")), shape, len(shape) - 1, shape[-1], "label")
+        kept["targets"] = np.broadcast_to(np.float32(0), shape)  # `rows` would write them out
+    replace(call, names=tuple(kept)).rows(list(kept.values()))

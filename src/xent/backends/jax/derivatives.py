@@ -1,0 +1,67 @@
+"""Derivatives of a call: the first comes with the value from one fused pass, the others from the portable loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
+
+from xent.backends.jax import portably, primitive
+from xent.backends.jax.call import Call
+
+Array = Any
+
+
+@lru_cache(maxsize=256)
+def differentiable(call: Call) -> Callable[..., list[Array]]:
+    """The call as a function of its operands with derivatives of every order in all of them."""
+
+    @jax.custom_jvp
+    def run(*operands: Array) -> list[Array]:
+        return primitive.run(call, *operands)
+
+    def rule(primals: Sequence[Array], tangents: Sequence[Any]) -> tuple[list[Array], list[Array]]:
+        others = tangents[1:]
+        if call.what == "loss" and all(isinstance(x, SymbolicZero) for x in others):
+            return along_logits(call, primals, tangents[0])
+        found = run(*primals)
+        return found, along_all(call, primals, tangents, found)
+
+    run.defjvp(rule, symbolic_zeros=True)
+    return run
+
+
+def along_logits(call: Call, primals: Sequence[Array], tangent: Any) -> tuple[list[Array], list[Array]]:
+    """The loss and its tangent: value and gradient in one pass, whose tangent is linear in that of the logits."""
+    logits, *others = primals
+    if isinstance(tangent, SymbolicZero):
+        found = differentiable(call)(*primals)
+        return found, [jnp.zeros_like(x) for x in found]
+    dtype = np.dtype(np.float64 if logits.dtype == np.float64 else np.float32)
+    lifted = logits.astype(dtype) if logits.dtype == np.float16 else logits  # its small gradients outlive a loss scale
+    value, gradient = differentiable(call.asks("value_and_grad"))(lifted, *others)
+    moved = gradient.astype(dtype) * tangent.astype(dtype)
+    if call.record.reduction != "none":
+        return [value], [jnp.sum(moved)]
+    if call.axis is not None:
+        moved = jnp.sum(moved, axis=call.axis)
+    return [value.astype(logits.dtype)], [moved.astype(logits.dtype)]
+
+
+def along_all(call: Call, primals: Sequence[Array], tangents: Sequence[Any], found: list[Array]) -> list[Array]:
+    """The tangents of the portable results."""
+    moving = [i for i, x in enumerate(tangents) if not isinstance(x, SymbolicZero)]
+
+    def portable(*some: Array) -> list[Array]:
+        operands = list(primals)
+        for i, x in zip(moving, some, strict=True):
+            operands[i] = x
+        return portably.results(call)(*operands)
+
+    along = jax.jvp(portable, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
+    return [x.astype(like.dtype) for x, like in zip(along, found, strict=True)]

@@ -1,0 +1,58 @@
+"""The portable loss as functions of a call's operands: what JAX compiles, batches and differentiates by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from xent import portable
+from xent.backends.jax.call import Call
+from xent.backends.jax.ops import OPS
+
+Array = Any
+
+
+@lru_cache(maxsize=256)
+def results(call: Call) -> Callable[..., list[Array]]:
+    """The function of the operands that gives the call's results."""
+    return {"loss": loss, "value_and_grad": value_and_grad, "grad_and_hess": grad_and_hess, "hvp": hvp}[call.what](call)
+
+
+def value(call: Call, operands: Any) -> Array:
+    logits, targets, arrays, _ = call.unpack(operands)
+    return portable.value(OPS, call.record, logits, targets, arrays)
+
+
+def loss(call: Call) -> Callable[..., list[Array]]:
+    return lambda *operands: [value(call, operands)]
+
+
+def value_and_grad(call: Call) -> Callable[..., list[Array]]:
+    def both(logits: Array, *others: Array) -> list[Array]:
+        found, pull = jax.vjp(lambda z: value(call, (z, *others)), logits)
+        return [found, *pull(jnp.ones_like(found))]
+
+    return both
+
+
+def grad_and_hess(call: Call) -> Callable[..., list[Array]]:
+    def both(*operands: Array) -> list[Array]:
+        logits, targets, arrays, _ = call.unpack(operands)
+        return list(portable.grad_and_hess(OPS, call.record, logits, targets, arrays))
+
+    return both
+
+
+def hvp(call: Call) -> Callable[..., list[Array]]:
+    """The tangent of the gradient along `v`."""
+
+    def product(logits: Array, *others: Array) -> list[Array]:
+        v = others[-1].astype(logits.dtype)
+        first = value_and_grad(call)
+        return [jax.jvp(lambda z: first(z, *others)[1], (logits,), (v,))[1]]
+
+    return product
