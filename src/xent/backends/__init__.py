@@ -51,3 +51,11 @@ def of(x: Any) -> ModuleType:
             f"Convert the logits to {name} too, or pass `np.asarray(x)`."
         )
     return numpy
+
+
+def face(*arrays: Any) -> ModuleType | None:
+    """How arrays of a framework go through functions that no loss is; None if all are NumPy's; no two frameworks."""
+    names = {name for x in arrays if (name := framework(x))}
+    if len(names) > 1:
+        raise TypeError(f"the arrays of one call must be of one kind; got {' and '.join(sorted(names))} arrays.")
+    return import_module(f"xent.backends.{names.pop()}.face") if names else None

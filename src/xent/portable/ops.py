@@ -22,6 +22,7 @@ class Ops:
     """The namespace; one instance per framework, which also keeps what rules.py makes of it."""
 
     rules: Any = None
+    divergences: Any = None  # and divergences.py
 
     # elementwise
     exp = staticmethod(np.exp)
@@ -42,6 +43,7 @@ class Ops:
     reshape = staticmethod(np.reshape)
     broadcast_to = staticmethod(np.broadcast_to)
     stack = staticmethod(np.stack)  # (list, axis)
+    concatenate = staticmethod(np.concatenate)  # (list, axis)
     zeros_like = staticmethod(np.zeros_like)
     ones_like = staticmethod(np.ones_like)
 
