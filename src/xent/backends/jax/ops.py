@@ -34,6 +34,7 @@ class JaxOps(Ops):
     reshape = staticmethod(jnp.reshape)
     broadcast_to = staticmethod(jnp.broadcast_to)
     stack = staticmethod(jnp.stack)
+    concatenate = staticmethod(jnp.concatenate)
     zeros_like = staticmethod(jnp.zeros_like)
     ones_like = staticmethod(jnp.ones_like)
     take_along_axis = staticmethod(jnp.take_along_axis)
