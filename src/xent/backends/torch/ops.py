@@ -49,6 +49,7 @@ class TorchOps(Ops):
     reshape = staticmethod(torch.reshape)
     broadcast_to = staticmethod(torch.broadcast_to)
     stack = staticmethod(torch.stack)
+    concatenate = staticmethod(torch.concatenate)
     zeros_like = staticmethod(torch.zeros_like)
     ones_like = staticmethod(torch.ones_like)
 
