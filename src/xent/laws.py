@@ -12,67 +12,72 @@ from typing import Any
 
 import numpy as np
 
-Array = Any  # float64 arrays of any shape
+Array = Any  # of any shape
 Terms = tuple[Array, Array, Array]
 
 
-def _probability(nll: Array) -> Terms:
-    """p, q = 1 - p and nll / q; the last is 1 at nll = 0, and p * (nll / q) is 0 at nll = inf."""
-    p, q = np.exp(-nll), -np.expm1(-nll)
-    ratio = np.divide(nll, q, out=np.ones_like(nll), where=q != 0)
-    return p, q, ratio
+class _Terms:
+    """A law is called with float64 NumPy; `terms` takes any namespace that has exp, expm1, where and isnan."""
+
+    __slots__ = ()
+
+    def __call__(self, nll: Array) -> Terms:
+        return self.terms(np, np.asarray(nll, np.float64))
+
+    def terms(self, ops: Any, nll: Array) -> Terms:
+        raise NotImplementedError
 
 
-def _times(p: Array, ratio: Array) -> Array:
-    """p * ratio, with 0 * inf = 0."""
-    return np.multiply(p, ratio, out=np.zeros_like(p), where=p != 0)
+def _probability(ops: Any, nll: Array) -> Terms:
+    """p, q = 1 - p and p * (nll / q), which is 1 at nll = 0 and 0 at nll = inf."""
+    p, q = ops.exp(-nll), -ops.expm1(-nll)
+    ratio = ops.where(q != 0, nll / ops.where(q != 0, q, 1.0), 1.0)
+    return p, q, ops.where(p != 0, p * ops.where(p != 0, ratio, 1.0), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class Log(_Terms):
     """cost = nll: the log loss itself."""
 
-    def __call__(self, nll: Array) -> Terms:
-        nll = np.asarray(nll, np.float64)
-        flat = np.where(np.isnan(nll), np.nan, 1.0)
+    def terms(self, ops: Any, nll: Array) -> Terms:
+        flat = ops.where(ops.isnan(nll), nll, 1.0)
         return nll, flat, 0.0 * flat
 
 
 @dataclass(frozen=True, slots=True)
-class Focal:
+class Focal(_Terms):
     """cost = q^gamma * nll (Lin et al. 2017, arXiv:1708.02002, eq. 4): easy targets count less."""
 
     gamma: float
 
-    def __call__(self, nll: Array) -> Terms:
-        g, nll = self.gamma, np.asarray(nll, np.float64)
-        p, q, ratio = _probability(nll)
-        p_ratio, power = _times(p, ratio), q**g
+    def terms(self, ops: Any, nll: Array) -> Terms:
+        g = self.gamma
+        p, q, p_ratio = _probability(ops, nll)
+        power = q**g
         slope = power * (1.0 + g * p_ratio)
         return power * nll, slope, g * power * (2.0 * p + p_ratio * ((g - 1.0) * p - q))
 
 
 @dataclass(frozen=True, slots=True)
-class Poly:
+class Poly(_Terms):
     """cost = nll + epsilon * q (Leng et al. 2022, arXiv:2204.12511, eq. 6, poly-1)."""
 
     epsilon: float
 
-    def __call__(self, nll: Array) -> Terms:
-        p, q, _ = _probability(np.asarray(nll, np.float64))
+    def terms(self, ops: Any, nll: Array) -> Terms:
+        p, q, _ = _probability(ops, nll)
         return nll + self.epsilon * q, 1.0 + self.epsilon * p, -self.epsilon * p * q
 
 
 @dataclass(frozen=True, slots=True)
-class Generalised:
+class Generalised(_Terms):
     """cost = (1 - p^order) / order (Zhang & Sabuncu 2018, arXiv:1805.07836, eq. 6): bounded by 1 / order."""
 
     order: float
 
-    def __call__(self, nll: Array) -> Terms:
-        nll = np.asarray(nll, np.float64)
-        slope = np.exp(-self.order * nll)
-        return -np.expm1(-self.order * nll) / self.order, slope, self.order * slope * np.expm1(-nll)
+    def terms(self, ops: Any, nll: Array) -> Terms:
+        slope = ops.exp(-self.order * nll)
+        return -ops.expm1(-self.order * nll) / self.order, slope, self.order * slope * ops.expm1(-nll)
 
 
 Law = Log | Focal | Poly | Generalised

@@ -103,6 +103,11 @@ def divides(weight: float) -> None:
         )
 
 
+def nothing_left(size: int) -> str:
+    """The message of `empty`="raise"."""
+    return f"nothing is left to average: none of {size} losses counts. `empty`='zero' or 'nan' makes that a value."
+
+
 def axis_of(value: Any) -> int:
     try:
         return index(value)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xent import backends
-from xent.objective import Objective, divides
+from xent.objective import Objective, divides, nothing_left
 from xent.rows import Rows
 
 Array = Any
@@ -30,9 +30,7 @@ def scale_of(objective: Objective, rows: Rows) -> tuple[float, float | None]:
     weight, count, positives = rows.weigh() if size else (0.0, 0, 0.0)
     if count == 0:
         if objective.empty == "raise":
-            raise ValueError(
-                f"nothing is left to average: none of {size} losses counts. `empty`='zero' or 'nan' makes that a value."
-            )
+            raise ValueError(nothing_left(size))
         return 1.0, 0.0 if objective.empty == "zero" else math.nan
     if not isinstance(wanted, str):
         return 1.0 / wanted, None

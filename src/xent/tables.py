@@ -51,9 +51,7 @@ def column(objective: Objective, arrays: Given, name: str, count: int, axis_name
     value = getattr(objective, name)
     if arrays is not None and name in arrays:
         value = backends.of(arrays[name]).table(name, arrays[name])
-        rule, holds = RULES[name]
-        if name == "alpha" and isinstance(objective, SigmoidObjective):
-            rule, holds = RULES["prior"]
+        rule, holds = rule_of(objective, name)
         wrong = ~(holds(value) & np.isfinite(value))
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -61,11 +59,21 @@ def column(objective: Objective, arrays: Given, name: str, count: int, axis_name
     if value is None:
         return None
     vector = np.asarray(value, np.float64)
-    if vector.shape not in ((), (1,), (count,)):
-        raise ValueError(
-            f"`{name}` must be a number or hold one number per {axis_name}, shape ({count},); got shape {vector.shape}."
-        )
+    fits(name, vector.shape, count, axis_name)
     return vector.reshape(-1)
+
+
+def rule_of(objective: Objective, name: str) -> tuple[str, Callable[[Any], Any]]:
+    """What the numbers of an option must be, in words and as a test; finite in any case."""
+    return RULES["prior" if name == "alpha" and isinstance(objective, SigmoidObjective) else name]
+
+
+def fits(name: str, shape: tuple[int, ...], count: int, axis_name: str) -> None:
+    """ValueError unless this is the shape of a number or of one number per class."""
+    if shape not in ((), (1,), (count,)):
+        raise ValueError(
+            f"`{name}` must be a number or hold one number per {axis_name}, shape ({count},); got shape {shape}."
+        )
 
 
 def show(at: tuple[int, ...]) -> str:
@@ -88,13 +96,20 @@ def _class_pair(objective: SigmoidObjective, arrays: Given, labels: int, single:
     if value is None:
         return None
     value = backends.of(value).table(name, value)
-    shape = value.shape
-    if (single and shape == (2,)) or (not single and shape == (labels, 2)):
+    if paired(value.shape, labels, single):
         pairs = value
         if not (np.isfinite(pairs) & (pairs >= 0)).all():
             raise ValueError(f"`class_weight` must be finite and >= 0; got {pairs.tolist()}.")
         pairs = pairs.reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
+    each = column(objective, arrays, name, labels, "label")
+    return each, each
+
+
+def paired(shape: tuple[int, ...], labels: int, single: bool) -> bool:
+    """Whether `class_weight` of this shape weighs the classes 0 and 1 apart; ValueError if it says nothing."""
+    if shape == ((2,) if single else (labels, 2)):
+        return True
     if single and shape not in ((), (1,)):
         raise ValueError(
             f"`class_weight` must be a number or hold the weights of classes 0 and 1, shape (2,); got shape {shape}."
@@ -104,8 +119,12 @@ def _class_pair(objective: SigmoidObjective, arrays: Given, labels: int, single:
             f"`class_weight` must be a number, one per label, shape ({labels},), or a pair per label, "
             f"shape ({labels}, 2); got shape {shape}."
         )
-    each = column(objective, arrays, name, labels, "label")
-    return each, each
+    return False
+
+
+def rates(a: Array, b: Array, eps: float, prior: Array) -> list[Array]:
+    """P0, P1, Q0, Q1: what targets 0 and 1 pay for P = a t' and Q = b (1 - t'), t' = (1 - eps) t + eps prior."""
+    return [a * eps * prior, a * (1.0 - eps * (1.0 - prior)), b * (1.0 - eps * prior), b * eps * (1.0 - prior)]
 
 
 def sigmoid(objective: SigmoidObjective, arrays: Given, labels: int, single: bool) -> tuple[Array, bool, Pipe]:
@@ -127,7 +146,7 @@ def sigmoid(objective: SigmoidObjective, arrays: Given, labels: int, single: boo
     prior = np.array([0.5]) if prior is None else prior
     pair = _class_pair(objective, arrays, labels, single)
     w0, w1 = (1.0, 1.0) if pair is None else pair
-    rows = [a * eps * prior, a * (1.0 - eps * (1.0 - prior)), b * (1.0 - eps * prior), b * eps * (1.0 - prior), w0, w1]
+    rows = [*rates(a, b, eps, prior), w0, w1]
     table = np.ascontiguousarray(np.stack(np.broadcast_arrays(*(np.atleast_1d(row) for row in rows))), np.float64)
     found = table, pair is not None, pipe(objective, arrays, labels, "label")
     if arrays is None:

@@ -10,6 +10,7 @@ A framework's module offers what `passes.Loss` offers, for its own arrays: `loss
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -18,6 +19,9 @@ from typing import Any
 from xent.backends import numpy
 
 FOREIGN = {"torch": "Tensor", "jax": "Array"}  # framework -> its array class
+
+portable = os.environ.get("XENT_PORTABLE") == "1"  # frameworks use xent.portable even where they could use the kernels
+checking = os.environ.get("XENT_CHECK") == "1"  # see checks.py
 
 _known: dict[type, str] = {}
 

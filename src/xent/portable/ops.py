@@ -25,27 +25,27 @@ class Ops:
     divergences: Any = None  # and divergences.py
 
     # elementwise
-    exp = staticmethod(np.exp)
-    expm1 = staticmethod(np.expm1)
-    log = staticmethod(np.log)
-    log1p = staticmethod(np.log1p)
-    tanh = staticmethod(np.tanh)
-    abs = staticmethod(np.abs)
-    where = staticmethod(np.where)  # (mask, array or number, array or number)
-    maximum = staticmethod(np.maximum)  # of two arrays
-    minimum = staticmethod(np.minimum)
-    isnan = staticmethod(np.isnan)
-    isinf = staticmethod(np.isinf)
-    isfinite = staticmethod(np.isfinite)
+    exp: Any = staticmethod(np.exp)
+    expm1: Any = staticmethod(np.expm1)
+    log: Any = staticmethod(np.log)
+    log1p: Any = staticmethod(np.log1p)
+    tanh: Any = staticmethod(np.tanh)
+    abs: Any = staticmethod(np.abs)
+    where: Any = staticmethod(np.where)  # (mask, array or number, array or number)
+    maximum: Any = staticmethod(np.maximum)  # of two arrays
+    minimum: Any = staticmethod(np.minimum)
+    isnan: Any = staticmethod(np.isnan)
+    isinf: Any = staticmethod(np.isinf)
+    isfinite: Any = staticmethod(np.isfinite)
 
     # shapes
-    moveaxis = staticmethod(np.moveaxis)
-    reshape = staticmethod(np.reshape)
-    broadcast_to = staticmethod(np.broadcast_to)
-    stack = staticmethod(np.stack)  # (list, axis)
-    concatenate = staticmethod(np.concatenate)  # (list, axis)
-    zeros_like = staticmethod(np.zeros_like)
-    ones_like = staticmethod(np.ones_like)
+    moveaxis: Any = staticmethod(np.moveaxis)
+    reshape: Any = staticmethod(np.reshape)
+    broadcast_to: Any = staticmethod(np.broadcast_to)
+    stack: Any = staticmethod(np.stack)  # (list, axis)
+    concatenate: Any = staticmethod(np.concatenate)  # (list, axis)
+    zeros_like: Any = staticmethod(np.zeros_like)
+    ones_like: Any = staticmethod(np.ones_like)
 
     def sum(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
         """In the dtype of `x`; of booleans in the framework's default integer."""

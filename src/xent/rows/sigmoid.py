@@ -9,7 +9,20 @@ import numpy as np
 
 from xent import _kernels, backends, tables
 from xent.objective import SigmoidObjective
-from xent.rows.shapes import ALL, Array, Rows, Shape, at, checked, floats, labels, or_ignored, position, sparse
+from xent.rows.shapes import (
+    ALL,
+    Array,
+    Rows,
+    Shape,
+    at,
+    checked,
+    floats,
+    labels,
+    or_ignored,
+    position,
+    sparse,
+    weight_axes,
+)
 
 
 class SigmoidRows(Rows):
@@ -89,12 +102,7 @@ def weight_of(name: str, x: Any, shape: Shape) -> tuple[Array, bool]:
     """`sample_weight` or `where` of the sigmoid family, and whether it has an entry for every element."""
     backend = backends.of(x)
     a = backend.mask(name, x) if name == "where" else backend.weights(name, x)
-    if a.shape == shape:
-        return a, True
-    if len(shape) < 2 or a.shape != shape[:-1]:
-        like = "the shape of the logits" if len(shape) < 2 else f"one entry per row, {shape[:-1]}, or the logits' shape"
-        checked(name, a, shape, like)
-    return a, False
+    return a, weight_axes(name, a, shape)
 
 
 def spread(a: Array, shape: Shape) -> Array:
@@ -107,7 +115,7 @@ def scattered(targets: tuple[Any, ...], shape: Shape) -> Array:
     if not shape:
         raise ValueError("`targets` given as a tuple is sparse, which needs a label axis; got a single logit.")
     count = shape[-1]
-    ids, probs = sparse(targets, shape, len(shape) - 1, count, "label")
+    ids, probs = sparse(targets, shape, len(shape) - 1, "label")
     wrong = (ids < 0) | (ids >= count)
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])

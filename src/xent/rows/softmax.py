@@ -9,7 +9,21 @@ import numpy as np
 
 from xent import _kernels, backends, tables
 from xent.objective import SoftmaxObjective
-from xent.rows.shapes import ALL, Array, Rows, Shape, at, checked, floats, labels, or_ignored, position, sparse
+from xent.rows.shapes import (
+    ALL,
+    Array,
+    Rows,
+    Shape,
+    are_ids,
+    at,
+    checked,
+    class_axis,
+    floats,
+    labels,
+    or_ignored,
+    position,
+    sparse,
+)
 
 
 class SoftmaxRows(Rows):
@@ -28,13 +42,9 @@ class SoftmaxRows(Rows):
     ) -> None:
         self.objective, self.ignored, self.law = objective, objective.ignored, objective.law
         self.numpy, z = floats(logits)
-        full, axis, ndim = z.shape, objective.axis, z.ndim
-        if not -ndim <= axis < ndim:
-            raise ValueError(f"`axis` must name one of the logits' {ndim} axes; got {axis} with shape {full}.")
-        axis += ndim if axis < 0 else 0
+        full = z.shape
+        axis = class_axis(objective.axis, full)
         classes = full[axis]
-        if classes == 0:
-            raise ValueError(f"`logits` must have at least one class; got shape {full} with the class axis {axis}.")
         self.shape = shape = full[:axis] + full[axis + 1 :]
         outer, inner = math.prod(full[:axis]), math.prod(full[axis + 1 :])
         self.size, self.view, self.loss_view = outer * inner, (outer, classes, inner), (outer, inner)
@@ -57,14 +67,14 @@ class SoftmaxRows(Rows):
 
     def read_targets(self, targets: Any, full: Shape, axis: int) -> Any:
         """Class ids (O, I), dense (O, K, I), or a pair of sparse (O, S, I)."""
-        outer, classes, inner = self.view
+        outer, _, inner = self.view
         if type(targets) is tuple:
             self.kind = "sparse"
-            pair = sparse(targets, full, axis, classes, "class")
+            pair = sparse(targets, full, axis, "class")
             self.given, probs = (x.reshape(outer, x.shape[axis], inner) for x in pair)
             return (unwrapped(self.given) if self.ignored else self.given), probs
         t = labels(targets)
-        if t.ndim == len(full):
+        if not are_ids(t.shape, t.dtype, t.dtype.kind, self.shape, full):
             self.kind = "dense"
             if t.shape != full:
                 checked("targets", t, full, "the shape of the logits, or one class id per row")
@@ -73,12 +83,7 @@ class SoftmaxRows(Rows):
         if t.shape != self.shape:
             checked("targets", t, self.shape, "one class id per row")
         if t.dtype.kind == "f":
-            if t.size:
-                raise TypeError(
-                    f"`targets` of shape {t.shape} are class ids and must be integers; got {t.dtype}. "
-                    f"Soft targets have the logits' shape, {full}."
-                )
-            t = t.astype(np.int64)
+            t = t.astype(np.int64)  # of size 0
         self.given = t.reshape(outer, inner)
         return unwrapped(self.given) if self.ignored else self.given
 
