@@ -45,7 +45,7 @@ class TorchOps(Ops):
     isnan = staticmethod(torch.isnan)
     isinf = staticmethod(torch.isinf)
     isfinite = staticmethod(torch.isfinite)
-    moveaxis = staticmethod(torch.moveaxis)
+    moveaxis = staticmethod(torch.movedim)
     reshape = staticmethod(torch.reshape)
     broadcast_to = staticmethod(torch.broadcast_to)
     stack = staticmethod(torch.stack)
