@@ -1,0 +1,143 @@
+"""What the drop-ins keep of torch: the deprecated arguments, the dtype of the result, the kinds of errors.
+
+Two facts force the shape. torch raises IndexError, RuntimeError or NotImplementedError where xent raises ValueError and
+TypeError, so the drop-ins raise what is both. And torch's arguments have other names than xent's, so a message is
+reworded once, at the door.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import _reduction as legacy
+
+from xent.backends.torch.views import beside
+
+Tensor = Any
+HALF = (torch.float16, torch.bfloat16)
+PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+class BadValue(ValueError, RuntimeError):
+    """A ValueError that code written for torch catches as RuntimeError."""
+
+
+class BadIndex(BadValue, IndexError):
+    """A class id out of range: torch's IndexError, and a ValueError."""
+
+
+class BadType(TypeError, NotImplementedError):
+    """A TypeError that code written for torch catches as RuntimeError or NotImplementedError."""
+
+
+def reworded(error: Exception, names: dict[str, str]) -> Exception:
+    """xent's error with torch's argument names, of torch's kind too."""
+    message = str(error)
+    if "`" not in message or isinstance(error, RuntimeError):
+        return error
+    for ours, theirs in names.items():
+        message = message.replace(f"`{ours}`", f"`{theirs}`").replace(f"`{ours}.", f"`{theirs}.")
+    if isinstance(error, TypeError):
+        return BadType(message)
+    return (BadIndex if "ids in [" in message else BadValue)(message)
+
+
+def drop_in(**names: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """A function whose errors name torch's arguments; `names` says xent's name of each."""
+
+    def around(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Tensor:
+            if torch.compiler.is_compiling():
+                return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except (ValueError, TypeError) as error:
+                raise reworded(error, names) from None
+
+        return call
+
+    return around
+
+
+def tensor(name: str, x: Any) -> Tensor:
+    """`x` if it is a tensor."""
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"`{name}` must be a tensor; got {type(x).__name__}. Pass `torch.as_tensor({name})`.")
+    return x
+
+
+def floating(name: str, x: Any) -> Tensor:
+    """`x` if it is a tensor of floating-point numbers."""
+    if not tensor(name, x).is_floating_point():
+        raise TypeError(f"`{name}` must hold floating-point numbers; got {x.dtype}. Pass `{name}.float()`.")
+    return x
+
+
+def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str, *more: str) -> str:
+    """The reduction, from torch's deprecated pair where one of it is given."""
+    if size_average is not None or reduce is not None:
+        return str(legacy.legacy_get_string(size_average, reduce))
+    if reduction == "elementwise_mean":
+        legacy.get_enum(reduction)  # torch's warning
+        return "mean"
+    if reduction not in ("mean", "sum", "none", *more):
+        known = ", ".join(map(repr, ("mean", "sum", "none", *more)))
+        raise ValueError(f"`reduction` must be one of {known}; got {reduction!r}.")
+    return reduction
+
+
+def dtype_of(input: Tensor, *others: Any, widened: bool = True) -> Any:
+    """The dtype of the loss: the widest of those given, float32 under autocast where torch computes there (`widened`).
+
+    `others` that are no floating-point tensors do not matter.
+    """
+    dtype = input.dtype
+    for x in others:
+        if isinstance(x, torch.Tensor) and x.is_floating_point():
+            dtype = torch.promote_types(dtype, x.dtype)
+    if widened and dtype in HALF and torch.is_autocast_enabled(input.device.type):
+        return torch.float32
+    return dtype
+
+
+def compute(x: Tensor) -> Tensor:
+    """float32 for half precision, else as it is."""
+    return x.float() if x.dtype in HALF else x
+
+
+def sum_of(x: Tensor) -> Tensor:
+    """The sum, in float64 where the device has it."""
+    return x.sum(dtype=torch.float32 if x.device.type == "mps" else torch.float64)
+
+
+def concrete(*tensors: Any) -> bool:
+    """Whether all tensors are eager CPU tensors, whose values Python may look at without waiting for a device."""
+    return not torch.compiler.is_compiling() and all(
+        type(x) in PLAIN and x.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        for x in tensors
+    )
+
+
+def spread(name: str, x: Any, input: Tensor) -> Tensor:
+    """A tensor that broadcasts to the input's shape, in that shape without a copy."""
+    x = beside(name, x, input)
+    full = tuple(input.shape)
+    fits = x.dim() <= len(full) and all(a in (1, b) for a, b in zip(reversed(x.shape), reversed(full), strict=False))
+    if not fits:
+        raise ValueError(f"`{name}` must broadcast to the shape of the input, {full}; got shape {tuple(x.shape)}.")
+    return x.expand(full)
+
+
+def mean_of(total: Tensor, divisor: Any, count: Tensor, empty: str) -> Tensor:
+    """total / divisor; where nothing counts, what `empty` says, connected to the graph."""
+    if empty == "raise" and concrete(count) and not bool(count):
+        raise ValueError("nothing is left to average: no loss counts. `empty`='zero' or 'nan' makes that a value.")
+    some = count > 0
+    if isinstance(divisor, torch.Tensor):
+        divisor = torch.where(some, divisor, torch.ones_like(divisor))
+    value = total / divisor
+    return value if empty == "zero" else torch.where(some, value, torch.full_like(value, torch.nan))
