@@ -1,4 +1,4 @@
-"""Eager CPU tensors through the NumPy face: value and gradient in one pass over the same memory.
+"""Eager CPU tensors through the NumPy face: value and gradient in one pass over the tensors' own memory.
 
 Two facts force the shape. The gradient is made with the value, while the logits are in cache, so the first backward has
 only to hand it out; whoever comes second finds it gone and computes it again from the saved tensors, which are the
@@ -16,40 +16,60 @@ from typing import Any
 import numpy as np
 import torch
 
+from xent.backends.torch import composite
+from xent.backends.torch.composite import Form, Rest
+from xent.backends.torch.routes import batched
 from xent.backends.torch.views import tensor, view
 from xent.objective import SigmoidObjective
 from xent.passes import Loss, fresh, scale_of, settle
 
 Tensor = Any
-Form = tuple[str, ...]  # the names of the arrays that travel with the call; what stands before them are the targets
 HALF = frozenset((torch.float16, torch.bfloat16))
 
 
-def hosted(form: Form, rest: tuple[Tensor, ...]) -> tuple[Any, dict[str, Any]]:
+def hosted(form: Form, rest: Rest) -> tuple[Any, dict[str, Any]]:
     """Targets and arrays as the NumPy face takes them."""
     if len(rest) == 1 and not form:
         return view(rest[0]), {}
-    arrays = [view(x) for x in rest]
-    first = len(rest) - len(form)
-    return arrays[0] if first == 1 else tuple(arrays[:first]), dict(zip(form, arrays[first:], strict=True))
-
-
-def value(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...]) -> Tensor:
-    """The loss alone."""
-    targets, arrays = hosted(form, rest)
-    return tensor(record(view(z), targets, **arrays))
+    return composite.parted(form, [view(x) for x in rest])
 
 
 def buffer(z: Tensor) -> Any:
-    """Where a gradient in the layout of the logits goes, where NumPy would choose another; else None."""
-    return None if z.dim() <= 2 or z.is_contiguous() else view(torch.empty_like(z))
+    """Where a gradient laid out like the logits goes; None where NumPy lays it out so."""
+    return None if z.is_contiguous() else view(torch.empty_like(z))
 
 
-def value_and_grad(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+def value(record: Loss, form: Form, z: Tensor, rest: Rest, out: Any = None) -> Tensor:
+    """The loss alone."""
+    targets, arrays = hosted(form, rest)
+    return tensor(record(view(z), targets, out=out, **arrays))
+
+
+def value_and_grad(record: Loss, form: Form, z: Tensor, rest: Rest, out: Any = None) -> tuple[Tensor, Tensor]:
     """(value, gradient) in one pass, the gradient laid out like the logits."""
     targets, arrays = hosted(form, rest)
-    total, gradient = record.value_and_grad(view(z), targets, out=buffer(z), **arrays)
+    out = buffer(z) if out is None else out
+    total, gradient = record.value_and_grad(view(z), targets, out=out, **arrays)
     return tensor(total), tensor(gradient)
+
+
+def grad_and_hess(record: Loss, form: Form, z: Tensor, rest: Rest, out: Any = None) -> tuple[Tensor, Tensor]:
+    """(gradient, diagonal of the Hessian) in one pass."""
+    targets, arrays = hosted(form, rest)
+    if out is None and not z.is_contiguous():
+        out = buffer(z), buffer(z)
+    first, second = record.grad_and_hess(view(z), targets, out=out, **arrays)
+    return tensor(first), tensor(second)
+
+
+def hvp(record: Loss, form: Form, z: Tensor, rest: Rest, v: Tensor, out: Any = None) -> Tensor:
+    """The Hessian times `v`."""
+    targets, arrays = hosted(form, rest)
+    out = buffer(z) if out is None else out
+    return tensor(record.hvp(view(z), targets, view(v), out=out, **arrays))
+
+
+# ---- times an upstream gradient
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +78,12 @@ def summed(record: Loss) -> Loss:
     return replace(record, reduction="sum")
 
 
-def scaled(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...], factor: float) -> Tensor:
+def along(record: Any, x: Tensor) -> Tensor:
+    """One number per loss against the logits."""
+    return x if isinstance(record, SigmoidObjective) else x.unsqueeze(record.axis)
+
+
+def scaled(record: Loss, form: Form, z: Tensor, rest: Rest, factor: float) -> Tensor:
     """`factor` times the gradient of a mean or a sum, rounded once."""
     targets, arrays = hosted(form, rest)
     rows = record.rows(view(z), targets, arrays)
@@ -69,25 +94,31 @@ def scaled(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...], factor
     return tensor(settle(grad))
 
 
-def weighed(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...], up: Tensor) -> Tensor:
-    """The gradient of sum(up * losses), `up` of any sign: its size is a sample weight."""
-    up = up.detach()
-    spread = up if isinstance(record, SigmoidObjective) else up.unsqueeze(record.axis)
+def weighed(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor | None = None) -> Tensor:
+    """The gradient of sum(up * losses), or its Hessian times `v`; `up` of any sign: its size is a sample weight."""
+    up, record = up.detach(), summed(record)
     size = up.abs().float() if up.dtype in HALF else up.abs()
-    if not bool(size.isfinite().all()):  # no weight is: by the rule 0 * inf = nan of a product
-        return value_and_grad(summed(record), form, z, rest)[1].mul_(spread)
+    if not bool(size.isfinite().all()):  # which no weight may be, but a factor may
+        found = value_and_grad(record, form, z, rest)[1] if v is None else hvp(record, form, z, rest, v)
+        return found.mul_(along(record, up))
     targets, arrays = hosted(form, rest)
-    weight = view(size)
-    own = arrays.get("sample_weight")
+    weight, own = view(size), arrays.get("sample_weight")
     if own is not None:
-        weight = weight * (own[..., None] if own.ndim < weight.ndim else own).astype(np.float64)
+        own = (
+            own.astype(np.float64)
+            if own.dtype.char != "V"
+            else view(rest[form.index("sample_weight") - len(form)].double())
+        )
+        weight = weight * (own[..., None] if own.ndim < weight.ndim else own)
     arrays["sample_weight"] = weight
-    _, gradient = summed(record).value_and_grad(view(z), targets, out=buffer(z), **arrays)
-    found = tensor(gradient)
-    return found.mul_(spread.sign()) if bool((up < 0).any()) else found
+    if v is None:
+        found = tensor(record.value_and_grad(view(z), targets, out=buffer(z), **arrays)[1])
+    else:
+        found = tensor(record.hvp(view(z), targets, view(v), out=buffer(z), **arrays))
+    return found.mul_(along(record, up.sign())) if bool((up < 0).any()) else found
 
 
-def times(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...], up: Tensor, ready: Tensor | None) -> Tensor:
+def times(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, ready: Tensor | None = None) -> Tensor:
     """The upstream gradient times the derivative of the value, from the gradient that is `ready` if it can be."""
     if record.reduction == "none":
         return weighed(record, form, z, rest, up)
@@ -101,25 +132,22 @@ def times(record: Loss, form: Form, z: Tensor, rest: tuple[Tensor, ...], up: Ten
     return ready.mul_(up)
 
 
-class Value(torch.autograd.Function):
-    """The loss, with its derivatives."""
+def times_hessian(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor) -> Tensor:
+    """The derivative of <v, up * gradient> in the logits."""
+    if record.reduction == "none":
+        return weighed(record, form, z, rest, up, v)
+    return hvp(record, form, z, rest, v).mul_(up)
 
-    @staticmethod
-    def forward(ctx: Any, record: Loss, form: Form, z: Tensor, *rest: Tensor) -> Tensor:
-        ctx.record, ctx.form, ctx.ready = record, form, None
-        ctx.save_for_backward(z, *rest)
-        if ctx.needs_input_grad[2] and soon(record, z):
-            total, ctx.ready = value_and_grad(record, form, z, rest)
-            return total
-        return value(record, form, z, rest)
 
-    @staticmethod
-    def backward(ctx: Any, up: Tensor) -> tuple[Any, ...]:
-        ready, ctx.ready = ctx.ready, None
-        if ready is not None and not torch.is_grad_enabled() and float(up) == 1.0 and sum(ctx.needs_input_grad) == 1:
-            return (None, None, ready, *(None,) * (len(ctx.needs_input_grad) - 3))
-        z, *rest = ctx.saved_tensors
-        return (None, None, times(ctx.record, ctx.form, z, tuple(rest), up, ready), *(None for _ in rest))
+def times_gradient(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor) -> Tensor:
+    """The derivative of <v, up * gradient> in the upstream gradient."""
+    product = v.double() * value_and_grad(record, form, z, rest)[1]
+    if record.reduction != "none":
+        return product.sum().to(up.dtype)
+    return (product if isinstance(record, SigmoidObjective) else product.sum(record.axis)).to(up.dtype)
+
+
+# ---- for autograd
 
 
 def soon(record: Loss, z: Tensor) -> bool:
@@ -133,3 +161,56 @@ def soon(record: Loss, z: Tensor) -> bool:
         and z.dtype is not torch.float16
         and torch._C._autograd._top_saved_tensors_default_hooks(False) is None
     )
+
+
+class Value(torch.autograd.Function):
+    """The loss; its derivative in the logits is `Slope`, in all else the portable one."""
+
+    @staticmethod
+    def forward(ctx: Any, record: Loss, form: Form, z: Tensor, *rest: Tensor) -> Tensor:
+        ctx.record, ctx.form, ctx.ready = record, form, None
+        ctx.save_for_backward(z, *rest)
+        if ctx.needs_input_grad[2] and soon(record, z):
+            total, ctx.ready = value_and_grad(record, form, z, rest)
+            return total
+        return value(record, form, z, rest)
+
+    @staticmethod
+    def backward(ctx: Any, up: Tensor) -> tuple[Any, ...]:
+        record, form, ready, ctx.ready = ctx.record, ctx.form, ctx.ready, None
+        _, _, first, *others = ctx.needs_input_grad
+        if batched(up):
+            return None, None, *composite.pulled(record, form, ctx.saved_tensors, up, (first, *others))
+        if ready is not None and True not in others and not torch.is_grad_enabled() and float(up) == 1.0:
+            return None, None, ready, *(None for _ in others)
+        z, *rest = ctx.saved_tensors
+        found = [None, *(None for _ in others)]
+        if True in others:
+            found = list(composite.pulled(record, form, (z, *rest), up, (False, *others)))
+        if first and torch.is_grad_enabled():
+            found[0] = Slope.apply(record, form, (ready,), up, z, *rest)
+        elif first:
+            found[0] = times(record, form, z, tuple(rest), up, ready)
+        return None, None, *found
+
+
+class Slope(torch.autograd.Function):
+    """The upstream gradient times the derivative of the value in the logits, for whoever differentiates again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, record: Loss, form: Form, ready: tuple[Tensor | None], up: Tensor, z: Tensor, *rest: Tensor
+    ) -> Tensor:
+        ctx.record, ctx.form = record, form
+        ctx.save_for_backward(up, z, *rest)
+        return times(record, form, z, rest, up, ready[0])
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple[Any, ...]:
+        record, form, wanted = ctx.record, ctx.form, ctx.needs_input_grad[3:]
+        up, z, *rest = ctx.saved_tensors
+        if torch.is_grad_enabled() or True in wanted[2:] or batched(v) or batched(up):
+            return None, None, None, *composite.pulled_twice(record, form, (z, *rest), up, v, wanted)
+        call = record, form, z, tuple(rest), up, v
+        first = times_gradient(*call) if wanted[0] else None
+        return None, None, None, first, times_hessian(*call) if wanted[1] else None, *(None for _ in rest)

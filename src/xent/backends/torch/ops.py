@@ -101,9 +101,7 @@ class TorchOps(Ops):
         return x.to(getattr(to, "dtype", to))
 
     def constant(self, x: Any, like: Tensor) -> Tensor:
-        if seen(like):
-            return torch.from_numpy(x).to(like.dtype)
-        return torch.tensor(x.tolist(), dtype=like.dtype, device=like.device)
+        return torch.tensor(x, dtype=like.dtype, device=like.device)
 
     def compute(self, x: Tensor) -> Tensor:
         return x if x.dtype in (torch.float32, torch.float64) else x.float()
@@ -115,12 +113,12 @@ class TorchOps(Ops):
         return x.detach()
 
     def scalar_rule(self, f: Scalar, df: Scalar) -> Scalar:
-        class Rule(torch.autograd.Function):
+        class Traced(torch.autograd.Function):
             generate_vmap_rule = True
 
             @staticmethod
             def forward(x: Tensor) -> Tensor:
-                return f(x)
+                return own(f(x), x)
 
             @staticmethod
             def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -131,21 +129,22 @@ class TorchOps(Ops):
             def backward(ctx: Any, up: Tensor) -> Tensor:
                 return up * df(*ctx.saved_tensors)
 
+        class Rule(Traced):
             @staticmethod
             def jvp(ctx: Any, dx: Tensor) -> Tensor:
                 return dx * df(*ctx.saved_tensors)
 
-        return applied(Rule)
+        return applied(Rule, Traced)
 
     def row_rule(self, f: Callable[[Tensor], Any], jvp: Linear, vjp: Linear) -> Callable[[Tensor], Any]:
         forward_mode, reverse_mode = jvp, vjp
 
-        class Rule(torch.autograd.Function):
+        class Traced(torch.autograd.Function):
             generate_vmap_rule = True
 
             @staticmethod
             def forward(z: Tensor) -> Any:
-                return f(z)
+                return own(f(z), z)
 
             @staticmethod
             def setup_context(ctx: Any, inputs: tuple[Tensor], output: Any) -> None:
@@ -156,11 +155,12 @@ class TorchOps(Ops):
             def backward(ctx: Any, *up: Tensor) -> Tensor:
                 return reverse_mode(*ctx.saved_tensors, up if len(up) > 1 else up[0])
 
+        class Rule(Traced):
             @staticmethod
             def jvp(ctx: Any, dz: Tensor) -> Any:
                 return forward_mode(*ctx.saved_tensors, dz)
 
-        return applied(Rule)
+        return applied(Rule, Traced)
 
     def check(self, ok: Tensor, message: str) -> None:
         while torch._C._functorch.is_functorch_wrapped_tensor(ok):  # all rows of a vmap at once
@@ -174,11 +174,16 @@ class TorchOps(Ops):
         self.check(ok, message)
 
 
-def applied(rule: type[torch.autograd.Function]) -> Callable[[Tensor], Any]:
-    """The function whose derivatives the rule holds."""
+def own(found: Any, x: Tensor) -> Any:
+    """What a rule returns must not be its input."""
+    return found.view_as(x) if found is x else found
+
+
+def applied(rule: type[torch.autograd.Function], traced: type[torch.autograd.Function]) -> Callable[[Tensor], Any]:
+    """The function whose derivatives the rule holds; compilers get the one without forward mode, which they refuse."""
 
     def call(x: Tensor) -> Any:
-        return rule.apply(x)
+        return traced.apply(x) if torch.compiler.is_compiling() else rule.apply(x)
 
     return call
 

@@ -92,3 +92,26 @@ def bits_beside(name: str, a: Array, logits: Tensor) -> Tensor:
     if not backends.numpy.is_bfloat16(a.dtype):
         raise TypeError(f"`{name}` must hold bool, integer or floating-point numbers; got {a.dtype}.")
     return on(torch.from_numpy(a.view(np.int16).copy()).view(torch.bfloat16), logits.device)
+
+
+def taken(out: Any, shape: Any, logits: Tensor) -> Tensor:
+    """The caller's `out` if it can take a result in the dtype of the logits, of this shape where one is given."""
+    if not isinstance(out, torch.Tensor):
+        raise TypeError(f"`out` must be a tensor; got {type(out).__name__}.")
+    if out.requires_grad:
+        raise ValueError("`out` must not require a gradient; pass `out.detach()`.")
+    if out.device != logits.device:
+        raise ValueError(f"`out` must be on the device of the logits, {logits.device}; got {out.device}.")
+    if out.dtype is not logits.dtype or (shape is not None and out.shape != shape):
+        wanted = "" if shape is None else f"shape {tuple(shape)} and "
+        raise ValueError(
+            f"`out` must have {wanted}dtype {logits.dtype}; got shape {tuple(out.shape)} and dtype {out.dtype}."
+        )
+    return checked("out", out)
+
+
+def filled(out: Tensor, found: Tensor) -> Tensor:
+    """`out` with the result."""
+    if out.shape != found.shape:
+        raise ValueError(f"`out` must have shape {tuple(found.shape)}; got shape {tuple(out.shape)}.")
+    return out.copy_(found)

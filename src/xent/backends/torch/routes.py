@@ -1,0 +1,37 @@
+"""Which way a call goes: through the kernels, or by the portable path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from xent import backends
+
+Tensor = Any
+PLAIN = frozenset((torch.Tensor, torch.nn.Parameter))
+_dispatch = torch.Tensor.__torch_dispatch__
+
+
+def hosted(x: Tensor) -> bool:
+    """Whether a tensor's memory can be read here and now: on the CPU, and no mode's or subclass's stand-in."""
+    return bool(x.is_cpu and (type(x) in PLAIN or type(x).__torch_dispatch__ is _dispatch))
+
+
+def fusible(logits: Tensor, rest: tuple[Tensor, ...]) -> bool:
+    """Whether NumPy's kernels may have these tensors: no transform, no tracer, no forward mode would notice."""
+    return (
+        not backends.portable
+        and hosted(logits)
+        and all(hosted(x) for x in rest)
+        and forward_ad._current_level < 0
+        and not torch._C._are_functorch_transforms_active()
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._get_tracing_state() is None
+    )
+
+
+def batched(x: Tensor) -> bool:
+    """Whether a tensor stands for a batch: under `vmap`, or as one of many upstream gradients."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(x) or torch._C._functorch.is_legacy_batchedtensor(x))
