@@ -83,7 +83,7 @@ def blend(ops: Ops, t: Array, at0: Array, at1: Array) -> Array:
     """(1 - t) at0 + t at1."""
     if isinstance(at0, np.ndarray) and isinstance(at1, np.ndarray):
         if (at0 == at1).all():
-            return ops.broadcast_to(ops.constant(at0, t), t.shape)
+            return ops.broadcast_to(ops.constant(at0.reshape(()) if t.ndim == 0 else at0, t), t.shape)
         if (at0 == 0).all() and (at1 == 1).all():
             return t
         if (at0 == 1).all() and (at1 == 0).all():
