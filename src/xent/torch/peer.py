@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch.nn import _reduction as legacy
 
+from xent.backends.torch.routes import batched, hosted
 from xent.backends.torch.views import beside
 
 Tensor = Any
 HALF = (torch.float16, torch.bfloat16)
-PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 class BadValue(ValueError, RuntimeError):
@@ -115,10 +115,12 @@ def sum_of(x: Tensor) -> Tensor:
 
 
 def concrete(*tensors: Any) -> bool:
-    """Whether all tensors are eager CPU tensors, whose values Python may look at without waiting for a device."""
-    return not torch.compiler.is_compiling() and all(
-        type(x) in PLAIN and x.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(x)
-        for x in tensors
+    """Whether Python may look at the tensors' values: on the CPU, and no compiler, tracer or batch behind them."""
+    return (
+        not torch.compiler.is_compiling()
+        and all(hosted(x) and not batched(x) for x in tensors)
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._get_tracing_state() is None
     )
 
 
