@@ -24,7 +24,7 @@ class Scale(NamedTuple):
     lost: Any = False
 
     def of(self, ops: Ops, total: Array) -> Array:
-        value = total if self.divisor == 1.0 and isinstance(self.divisor, float) else total / self.divisor
+        value = total if isinstance(self.divisor, float) and self.divisor == 1.0 else total / self.divisor
         return value if self.lost is False else ops.where(self.lost, math.nan, value)
 
 
