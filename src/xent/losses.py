@@ -7,7 +7,9 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from xent import tables
+import numpy as np
+
+from xent import backends, tables
 from xent.objective import SigmoidObjective, SoftmaxObjective
 from xent.passes import Loss
 from xent.rows import SigmoidRows, SoftmaxRows
@@ -81,6 +83,11 @@ class Records:
         return self.kind(**dict(zip(self.names, options, strict=True)))
 
     def call(self, logits: Any, targets: Any, sample_weight: Any, where: Any, out: Any, *options: Any) -> Any:
+        if type(logits) is not np.ndarray and backends.compiling():
+            from xent.backends.torch import traced
+
+            given = {"sample_weight": sample_weight, "where": where}
+            return traced.called(self, logits, targets, given, out, options)
         try:
             loss, arrays = self.known(*options), {}
         except TypeError:  # an option that cannot be a key: an array, which travels with the call, or a mistake

@@ -236,6 +236,7 @@ class SigmoidObjective(Objective):
                 self._put(name, per_class(name, getattr(self, name), rule, holds))
         self._put("denominator", denominator_of(self.denominator, DENOMINATORS))
         self._put("law", _law_code(*(laws.choose(g, self.poly, self.gce) for g in gamma)))
+        self.text()  # now, because a compiler reads it and cannot write it
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -268,3 +269,4 @@ class SoftmaxObjective(Objective):
         self._put("denominator", denominator_of(self.denominator, DENOMINATORS[:-1]))
         law = laws.choose(self.gamma, self.poly, self.gce)
         self._put("law", _law_code(law, law))
+        self.text()

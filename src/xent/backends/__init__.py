@@ -41,8 +41,18 @@ def framework(x: Any) -> str:
     return found
 
 
+def compiling() -> bool:
+    """Whether torch's compiler is reading this code rather than Python running it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.compiler.is_compiling())
+
+
 def foreign(x: Any) -> ModuleType | None:
     """The backend of an array that is not NumPy's; None for those that are."""
+    if compiling():
+        from xent.backends import torch  # a compiler reads this statement, and not what follows
+
+        return torch
     name = framework(x)
     return import_module(f"xent.backends.{name}") if name else None
 
@@ -59,7 +69,16 @@ def of(x: Any) -> ModuleType:
 
 def face(*arrays: Any) -> ModuleType | None:
     """How arrays of a framework go through functions that no loss is; None if all are NumPy's; no two frameworks."""
-    names = {name for x in arrays if (name := framework(x))}
-    if len(names) > 1:
-        raise TypeError(f"the arrays of one call must be of one kind; got {' and '.join(sorted(names))} arrays.")
-    return import_module(f"xent.backends.{names.pop()}.face") if names else None
+    found = ""
+    for x in arrays:
+        name = framework(x)
+        if name and found and name != found:
+            raise TypeError(f"the arrays of one call must be of one kind; got {found} and {name} arrays.")
+        found = name or found
+    if found == "torch":  # import statements, because torch's compiler traces no call of import_module
+        from xent.backends.torch import face as module
+    elif found == "jax":
+        from xent.backends.jax import face as module  # type: ignore[no-redef]
+    else:
+        return None
+    return module

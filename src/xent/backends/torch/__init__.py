@@ -34,6 +34,10 @@ def gathered(record: Loss, logits: Tensor, targets: Any, arrays: Arrays) -> tupl
 
 def loss(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, out: Any) -> Tensor:
     """The loss as a tensor that autograd differentiates."""
+    if torch.compiler.is_compiling():
+        from xent.backends.torch import traced
+
+        return traced.loss(traced.named(record, arrays), logits, targets, arrays, out)
     form, rest = gathered(record, logits, targets, arrays)
     tracked = torch.is_grad_enabled() and (logits.requires_grad or any(x.requires_grad for x in rest))
     if out is not None:
@@ -59,6 +63,10 @@ def losses(record: Any, logits: Tensor, form: Form, rest: Rest, out: Any, tracke
 
 def value_and_grad(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, out: Any) -> tuple[Tensor, Tensor]:
     """(value, gradient), which no graph remembers."""
+    if torch.compiler.is_compiling():
+        from xent.backends.torch import traced
+
+        return traced.derivative("value_and_grad", record, logits, targets, arrays, out)
     form, rest = gathered(record, logits, targets, arrays)
     place = None if out is None else taken(out, logits.shape, logits)
     if fusible(logits, rest):
@@ -70,6 +78,10 @@ def value_and_grad(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, o
 
 def grad_and_hess(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, out: Any) -> tuple[Tensor, Tensor]:
     """(gradient, diagonal of the Hessian), which no graph remembers."""
+    if torch.compiler.is_compiling():
+        from xent.backends.torch import traced
+
+        return traced.derivative("grad_and_hess", record, logits, targets, arrays, out)
     if out is not None and (not isinstance(out, tuple) or len(out) != 2):
         raise TypeError(f"`out` must be a pair of buffers (gradient, hessian); got {type(out).__name__}.")
     form, rest = gathered(record, logits, targets, arrays)
@@ -83,6 +95,10 @@ def grad_and_hess(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, ou
 
 def hvp(record: Loss, logits: Tensor, targets: Any, v: Any, arrays: Arrays, out: Any) -> Tensor:
     """The Hessian times `v`, which no graph remembers."""
+    if torch.compiler.is_compiling():
+        from xent.backends.torch import traced
+
+        return traced.derivative("hvp", record, logits, targets, arrays, out, v)
     form, rest = gathered(record, logits, targets, arrays)
     v = beside("v", v, logits)
     if v.shape != logits.shape:

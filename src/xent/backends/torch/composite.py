@@ -48,6 +48,11 @@ def hvp(record: Loss, form: Form, z: Tensor, rest: Rest, v: Tensor) -> Tensor:
     return torch.func.jvp(slope, (z,), (v.to(z.dtype),))[1]
 
 
+def times(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor) -> Tensor:
+    """The upstream gradient times the derivative of the value in the logits."""
+    return torch.func.vjp(lambda z: value(record, form, z, rest), z)[1](up)[0]
+
+
 def pulled(record: Loss, form: Form, inputs: Rest, up: Tensor, wanted: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
     """Upstream gradient times the derivative of the value in each wanted input; differentiable in grad mode."""
     lasting = torch.is_grad_enabled()

@@ -1,0 +1,208 @@
+"""The losses as registered operators, which compilers and exporters take as they are.
+
+`xent::loss` and `xent::value_and_grad` are differentiable in everything; `xent::pullback`, the derivative of a value
+times an upstream gradient, once more. On the CPU they run the kernels, elsewhere the portable path. The record travels
+as its own text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from xent.backends.torch import composite, fused
+from xent.backends.torch.composite import Form, Rest
+from xent.backends.torch.routes import fusible
+from xent.losses import record as record_of
+from xent.objective import SigmoidObjective
+from xent.passes import Loss
+
+Tensor = Any
+Call = tuple[Loss, Form, Tensor, Rest]
+NAMES = ("sample_weight", "where", "class_weight", "pos_weight", "alpha", "prior", "bias")
+BESIDE = ", ".join(f"Tensor? {name}=None" for name in ("probs", *NAMES))
+ARRAYS = f"Tensor logits, Tensor targets, str record, {BESIDE}"
+
+
+def called(logits: Tensor, targets: Tensor, text: str, *others: Any) -> Call:
+    """An operator's arguments as the rest of the package has them."""
+    form = tuple(name for name, x in zip(("probs", *NAMES), others, strict=False) if x is not None and name != "probs")
+    return record_of(text), form, logits, (targets, *(x for x in others if x is not None))
+
+
+def path(call: Call, *more: Tensor) -> Any:
+    """The module that computes this call."""
+    return fused if fusible(call[2], (*call[3], *more)) else composite
+
+
+def value_like(record: Any, logits: Tensor) -> Tensor:
+    """An empty value."""
+    if record.reduction != "none":
+        return logits.new_empty((), dtype=torch.float64 if logits.dtype is torch.float64 else torch.float32)
+    if isinstance(record, SigmoidObjective):
+        return logits.new_empty(logits.shape)
+    axis = record.axis % logits.dim()
+    return logits.new_empty(logits.shape[:axis] + logits.shape[axis + 1 :])
+
+
+def laid(gradient: Tensor, logits: Tensor) -> Tensor:
+    """A gradient in the layout that the fake one promises."""
+    place = torch.empty_like(logits)
+    return gradient if gradient.stride() == place.stride() else place.copy_(gradient)
+
+
+# ---- what the operators compute
+
+
+def loss(*arguments: Any) -> Tensor:
+    call = called(*arguments)
+    return path(call).value(*call)
+
+
+def value_and_grad(*arguments: Any) -> tuple[Tensor, Tensor]:
+    call = called(*arguments)
+    value, gradient = path(call).value_and_grad(*call)
+    return value, laid(gradient, call[2])
+
+
+def grad_and_hess(*arguments: Any) -> tuple[Tensor, Tensor]:
+    call = called(*arguments)
+    first, second = path(call).grad_and_hess(*call)
+    return laid(first, call[2]), laid(second, call[2])
+
+
+def hvp(v: Tensor, *arguments: Any) -> Tensor:
+    call = called(*arguments)
+    return laid(path(call, v).hvp(*call, v), call[2])
+
+
+def pullback(up: Tensor, *arguments: Any) -> Tensor:
+    call = called(*arguments)
+    return laid(path(call, up).times(*call, up), call[2])
+
+
+# ---- their shapes
+
+
+def like_value(*arguments: Any) -> Tensor:
+    record, _, z, _ = called(*arguments)
+    return value_like(record, z)
+
+
+def like_pair(*arguments: Any) -> tuple[Tensor, Tensor]:
+    record, _, z, _ = called(*arguments)
+    return value_like(record, z), torch.empty_like(z)
+
+
+def like_gradients(z: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(z), torch.empty_like(z)
+
+
+def like_logits(_: Tensor, z: Tensor, *others: Any) -> Tensor:
+    return torch.empty_like(z)
+
+
+# ---- their derivatives
+
+
+def remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.text = next(i for i, x in enumerate(inputs) if isinstance(x, str))
+    ctx.record = inputs[ctx.text]
+    ctx.set_materialize_grads(False)
+    made = output[1:] if isinstance(output, tuple) else ()
+    ctx.save_for_backward(*inputs[: ctx.text], *inputs[ctx.text + 1 :], *made)
+
+
+def remembered(ctx: Any) -> list[Any]:
+    """The inputs again, and what was made beside the value."""
+    saved = list(ctx.saved_tensors)
+    return [*saved[: ctx.text], ctx.record, *saved[ctx.text :]]
+
+
+def pulled(arguments: list[Any], up: Tensor, wanted: list[bool]) -> list[Any]:
+    """The derivative in each wanted argument: in the logits by an operator, else by the portable path."""
+    found = [None] * len(arguments)
+    if wanted[0]:
+        found[0] = torch.ops.xent.pullback(up, *arguments)
+    if any(wanted[1:]):
+        record, form, z, rest = called(*arguments)
+        here = [i for i, x in enumerate(arguments) if isinstance(x, torch.Tensor)]
+        asked = tuple(wanted[i] and i > 0 for i in here)
+        for i, grad in zip(here, composite.pulled(record, form, (z, *rest), up, asked), strict=True):
+            found[i] = grad if i else found[i]
+    return found
+
+
+def loss_backward(ctx: Any, up: Tensor) -> tuple[Any, ...]:
+    return tuple(pulled(remembered(ctx), up, list(ctx.needs_input_grad)))
+
+
+def pair_backward(ctx: Any, up: Any, v: Any) -> tuple[Any, ...]:
+    *arguments, gradient = remembered(ctx)
+    wanted, found = list(ctx.needs_input_grad), [None] * len(arguments)
+    once = record_of(ctx.record).reduction != "none" and gradient.dtype is not torch.float16
+    if up is not None:
+        found = pulled(arguments, up, [wanted[0] and not once, *wanted[1:]])
+        found[0] = up * gradient if once and wanted[0] else found[0]
+    if v is not None:
+        ones = torch.ones_like(value_like(record_of(ctx.record), arguments[0]))
+        _, *second = twice(arguments, ones, v, [False, *wanted])
+        found = [b if a is None else a if b is None else a + b for a, b in zip(found, second, strict=True)]
+    return tuple(found)
+
+
+def pullback_backward(ctx: Any, v: Tensor) -> tuple[Any, ...]:
+    up, *arguments = remembered(ctx)
+    return tuple(twice(arguments, up, v, list(ctx.needs_input_grad)))
+
+
+def twice(arguments: list[Any], up: Tensor, v: Tensor, wanted: list[bool]) -> list[Any]:
+    """The derivatives of <v, up * gradient> in (upstream, *arguments)."""
+    record, form, z, rest = called(*arguments)
+    here = [0, *(i + 1 for i, x in enumerate(arguments) if isinstance(x, torch.Tensor))]
+    found: list[Any] = [None] * len(wanted)
+    grads = composite.pulled_twice(record, form, (z, *rest), up, v, tuple(wanted[i] for i in here))
+    for i, grad in zip(here, grads, strict=True):
+        found[i] = grad
+    return found
+
+
+# ---- their registration
+
+
+def batched_rule(compute: Any) -> Any:
+    """Under `vmap` an operator is its portable self."""
+
+    def rule(info: Any, in_dims: Any, *arguments: Any) -> tuple[Any, Any]:
+        found = torch.vmap(compute, in_dims, randomness=info.randomness)(*arguments)
+        return found, (0, 0) if isinstance(found, tuple) else 0
+
+    return rule
+
+
+def register(name: str, takes: str, gives: str, compute: Any, like: Any, portable: Any, backward: Any = None) -> Any:
+    """Defines `xent::name`."""
+    made = torch.library.custom_op(f"xent::{name}", compute, mutates_args=(), schema=f"({takes}) -> {gives}")
+    made.register_fake(like)
+    made.register_vmap(batched_rule(portable))
+    if backward is not None:
+        made.register_autograd(backward, setup_context=remember)
+    return made
+
+
+def portably(name: str, ahead: int = 0) -> Any:
+    """A function of composite.py on an operator's arguments, the first of which come last there."""
+
+    def compute(*arguments: Any) -> Any:
+        return getattr(composite, name)(*called(*arguments[ahead:]), *arguments[:ahead])
+
+    return compute
+
+
+PAIR = "(Tensor, Tensor)"
+register("loss", ARRAYS, "Tensor", loss, like_value, portably("value"), loss_backward)
+register("value_and_grad", ARRAYS, PAIR, value_and_grad, like_pair, portably("value_and_grad"), pair_backward)
+register("grad_and_hess", ARRAYS, PAIR, grad_and_hess, like_gradients, portably("grad_and_hess"))
+register("hvp", f"Tensor v, {ARRAYS}", "Tensor", hvp, like_logits, portably("hvp", 1))
+register("pullback", f"Tensor up, {ARRAYS}", "Tensor", pullback, like_logits, portably("times", 1), pullback_backward)
