@@ -1,7 +1,7 @@
-"""Entropy and divergences of distributions in nats, and the activations.
+"""Entropy and divergences of distributions in nats, and the activations, of arrays of any kind.
 
-Divergences of nearly equal distributions are sums of tiny terms that cancel when written with logarithms. Here
-p log(p/q) = p f(d) - (q - p) with d = (q - p) / p and f(d) = d - log1p(d) >= 0, which keeps the digits.
+The formulas are in `portable/`: NumPy runs their values, a framework differentiates them. Arrays of a framework whose
+values are at hand and of which no derivative is asked are NumPy's memory under another name, and go the same way.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 
 from xent import _kernels, backends
 from xent.objective import axis_of
+from xent.portable import activations, information, measures
+from xent.portable.ops import NUMPY
 from xent.probabilities import sum_tolerance
 from xent.rows import ALL
 from xent.tables import show
@@ -23,9 +25,9 @@ Array = Any
 def _distribution(name: str, x: Any, axis: int, log: bool) -> Array:
     """The distributions in float64 along the last axis, checked row by row."""
     a, axis = backends.of(x).floating(name, x), axis_of(axis)
-    if a.ndim == 0 or not -a.ndim <= axis < a.ndim:
-        raise ValueError(f"`axis` must name one of the axes of `{name}`; got {axis} with shape {a.shape}.")
+    measures.on_axis(name, a.shape, axis)
     slack = sum_tolerance(a.dtype, a.shape[axis])
+    a = backends.numpy.widened(a) if backends.numpy.is_bfloat16(a.dtype) else a
     rows = np.moveaxis(a, axis, -1).astype(np.float64)
     mass = np.exp(rows) if log else rows
     inside = (rows <= slack) if log else (rows >= 0) & (rows <= 1 + slack)
@@ -46,56 +48,32 @@ def _distribution(name: str, x: Any, axis: int, log: bool) -> Array:
     return rows
 
 
-def _pair(p: Any, q: Any, axis: int, log: bool) -> tuple[Array, Array]:
-    a, b = _distribution("p", p, axis, log), _distribution("q", q, axis, log)
-    if a.shape != b.shape:
-        raise ValueError(f"`p` and `q` must have the same shape; got {np.shape(p)} and {np.shape(q)}.")
-    return a, b
+def _checked(axis: int, log: bool, **given: Any) -> tuple[Array, ...]:
+    """The distributions as rows of float64."""
+    rows = tuple(_distribution(name, x, axis, log) for name, x in given.items())
+    measures.alike(tuple(r.shape for r in rows), tuple(np.shape(x) for x in given.values()))
+    return rows
 
 
-def _finish(rows: Array, reduction: str) -> Any:
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"`reduction` must be one of 'none', 'mean', 'sum'; got {reduction!r}.")
-    if reduction == "none":
-        return rows[()]
-    if reduction == "mean" and rows.size == 0:
-        raise ValueError(f"`reduction`='mean' needs at least one distribution; got shape {rows.shape} of them.")
-    return rows.sum() if reduction == "sum" else rows.mean()
+def _numbers(kind: str, axis: int, log: bool, reduction: str, **given: Any) -> Any:
+    """The measure of NumPy's arrays."""
+    rows = _checked(axis, log, **given)
+    with np.errstate(all="ignore"):
+        return measures.reduced(NUMPY, information.VALUES[kind, log](NUMPY, *rows), reduction)[()]
 
 
-def _weighted_log(p: Array, log_q: Array) -> Array:
-    """-sum p log q with 0 log 0 = 0."""
-    with np.errstate(invalid="ignore"):
-        return np.where(p == 0, 0.0, -p * log_q).sum(-1) + 0.0
-
-
-def _log(p: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log(p)
-
-
-def _defect(d: Array) -> Array:
-    """f(d) = d - log1p(d) for d >= -1 with full relative accuracy; a few ulp."""
-    r = d / (2.0 + d)  # log1p(d) = 2 atanh(r), so f = r d - 2 r^3 (1/3 + r^2/5 + ...); r^2 <= 1/9 where it is used
-    series = np.zeros_like(d)
-    for k in range(37, 1, -2):  # (1/9)^18 < 2^-57
-        series = series * r * r + 1.0 / k
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(abs(d) <= 0.5, r * d - 2.0 * r**3 * series, d - np.log1p(d))
-
-
-def _exact_sum(x: Array) -> Array:
-    """Sum along the last axis with the rounding errors of a tree of two-sums added back."""
-    lost = np.zeros(x.shape[:-1])
-    while x.shape[-1] > 1:
-        if x.shape[-1] % 2:
-            x = np.concatenate([x, np.zeros((*x.shape[:-1], 1))], -1)
-        a, b = x[..., ::2], x[..., 1::2]
-        s = a + b
-        part = s - a
-        lost = lost + ((a - (s - part)) + (b - part)).sum(-1)
-        x = s
-    return x[..., 0] + lost if x.shape[-1] else lost
+def _measure(kind: str, axis: int, log: bool, reduction: str, **given: Any) -> Any:
+    """The measure of arrays of any kind."""
+    axis = axis_of(axis)
+    face = backends.face(*given.values())
+    if face is None:
+        return _numbers(kind, axis, log, reduction, **given)
+    return face.through(
+        given,
+        ("measure", (kind, axis, log, reduction)),
+        numbers=lambda **views: _numbers(kind, axis, log, reduction, **views),
+        check=lambda **views: _checked(axis, log, **views),
+    )
 
 
 def entropy(p: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
@@ -107,8 +85,7 @@ def entropy(p: Any, *, axis: int = -1, log: bool = False, reduction: str = "none
     >>> print(f"{entropy([0.5, 0.5]):.6f}")
     0.693147
     """
-    rows = _distribution("p", p, axis, log)
-    return _finish(_weighted_log(np.exp(rows), rows) if log else _weighted_log(rows, _log(rows)), reduction)
+    return _measure("entropy", axis, log, reduction, p=p)
 
 
 def cross_entropy(p: Any, q: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
@@ -119,8 +96,7 @@ def cross_entropy(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
     >>> print(f"{cross_entropy([0.5, 0.5], [0.9, 0.1]):.6f}")
     1.203973
     """
-    a, b = _pair(p, q, axis, log)
-    return _finish(_weighted_log(np.exp(a), b) if log else _weighted_log(a, _log(b)), reduction)
+    return _measure("cross_entropy", axis, log, reduction, p=p, q=q)
 
 
 def kl_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
@@ -133,22 +109,7 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
     >>> print(f"{kl_divergence([0.5, 0.5], [0.9, 0.1]):.6f}")
     0.510826
     """
-    a, b = _pair(p, q, axis, log)
-    with np.errstate(all="ignore"):
-        if log:  # p f(e^x - 1) = p (e^x - 1 - x) with x = log q - log p
-            x = np.where(a == -np.inf, 0.0, b - a)
-            grown = np.expm1(x)
-            near = np.where(abs(x) <= 0.25, _defect(grown), grown - x)
-            mass = np.where(a == -np.inf, np.exp(b), np.exp(a) * near)
-            mass = np.where(np.isinf(mass) & np.isfinite(b), np.exp(b) + np.exp(a) * (a - b - 1.0), mass)
-            return _finish(mass.sum(-1), reduction)
-        d = (b - a) / a
-        near = abs(d) <= 0.5
-        ratio = a / b
-        plain = (ratio > 1e-300) & (ratio < 1e300)
-        far = np.where(a == 0, 0.0, a * np.where(plain, np.log(ratio), np.log(a) - np.log(b)))
-        return _finish(np.where(near, a * _defect(np.where(near, d, 0.0)), far).sum(-1)
-                       - _exact_sum(np.where(near, b - a, 0.0)), reduction)  # fmt: skip
+    return _measure("kl_divergence", axis, log, reduction, p=p, q=q)
 
 
 def js_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
@@ -160,51 +121,46 @@ def js_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
     >>> print(f"{js_divergence([1.0, 0.0], [0.0, 1.0]):.6f}")
     0.693147
     """
-    a, b = _pair(p, q, axis, log)
-    if log:
-        with np.errstate(invalid="ignore"):
-            step: Array = np.where(a == b, 0.0, np.expm1(-abs(a - b)))  # (smaller - larger) / larger
-        big = np.exp(np.maximum(a, b))
-        small: Array = np.where(step == 0, big, np.exp(np.minimum(a, b)))
-        gap = -big * step
-    else:
-        big, small = np.maximum(a, b), np.minimum(a, b)
-        gap = big - small
-    with np.errstate(all="ignore"):  # the two sums of m - p and m - q cancel exactly
-        down = np.where(big > 0, big * _defect(-gap / (2.0 * big)), 0.0)
-        d = gap / (2.0 * small)
-        up = np.where(np.isfinite(d), small * _defect(np.where(np.isfinite(d), d, 0.0)), gap / 2.0)
-    return _finish((down + up).sum(-1) / 2.0, reduction)
+    return _measure("js_divergence", axis, log, reduction, p=p, q=q)
 
 
-_SOFTMAX, _LOG_SOFTMAX, _LOGSUMEXP, _SIGMOID, _LOG_SIGMOID = range(5)
+KINDS = {"softmax": 0, "log_softmax": 1, "logsumexp": 2, "sigmoid": 3, "log_sigmoid": 4}  # as the kernels number them
 
 
-def _activation(kind: int, x: Any, axis: int | None, out: Any) -> Any:
+def _activation(kind: str, logits: Any, axis: int | None, out: Any) -> Any:
     """Elementwise where `axis` is None."""
-    backend = backends.of(x)
-    z = backend.floating("logits", x)
     axis = None if axis is None else axis_of(axis)
+    face = backends.face(logits)
+    if face is None:
+        return _activated(kind, axis, logits, out)
+    return face.through(
+        {"logits": logits},
+        ("activation", (kind, axis)),
+        numbers=lambda logits, out=None: _activated(kind, axis, logits, out),
+        out=out,
+    )
+
+
+def _activated(kind: str, axis: int | None, logits: Any, out: Any) -> Any:
+    """The activation of NumPy's arrays, by the kernels."""
+    backend = backends.of(logits)
+    z = backend.floating("logits", logits)
     if axis is None:
         shape: tuple[int, ...] = z.shape
         view = (1, z.size, 1)
         kept: tuple[int, ...] = view
     else:
-        if not -z.ndim <= axis < z.ndim:
-            raise ValueError(f"`axis` must name one of the logits' {z.ndim} axes; got {axis} with shape {z.shape}.")
-        axis %= z.ndim
-        if z.shape[axis] == 0:
-            raise ValueError(f"`logits` must have at least one class; got shape {z.shape} with the class axis {axis}.")
+        axis = activations.class_axis(z.shape, axis)
         outer, inner = math.prod(z.shape[:axis]), math.prod(z.shape[axis + 1 :])
         shape, view = z.shape, (outer, z.shape[axis], inner)
         kept = view
-        if kind == _LOGSUMEXP:
+        if kind == "logsumexp":
             shape, kept = z.shape[:axis] + z.shape[axis + 1 :], (outer, inner)
     if out is not None:
         backend.buffer("out", out, shape, z.dtype, (z,))
     made = out if out is not None and out.flags.c_contiguous else np.empty(shape, z.dtype)
     if z.size:
-        _kernels.activation(kind, backend.bits(z.reshape(view)), backend.bits(made.reshape(kept)), ALL)
+        _kernels.activation(KINDS[kind], backend.bits(z.reshape(view)), backend.bits(made.reshape(kept)), ALL)
     if out is not None and made is not out:
         out[...] = made
         return out
@@ -220,7 +176,7 @@ def sigmoid(logits: Any, *, out: Any = None) -> Any:
     >>> print(sigmoid([-1.0, 0.0]).round(4))
     [0.2689 0.5   ]
     """
-    return _activation(_SIGMOID, logits, None, out)
+    return _activation("sigmoid", logits, None, out)
 
 
 def log_sigmoid(logits: Any, *, out: Any = None) -> Any:
@@ -231,7 +187,7 @@ def log_sigmoid(logits: Any, *, out: Any = None) -> Any:
     >>> print(log_sigmoid([-1000.0, 0.0]).round(4))
     [-1.000e+03 -6.931e-01]
     """
-    return _activation(_LOG_SIGMOID, logits, None, out)
+    return _activation("log_sigmoid", logits, None, out)
 
 
 def softmax(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
@@ -242,7 +198,7 @@ def softmax(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
     >>> print(softmax([2.0, 0.0, 0.0]).round(4))
     [0.787  0.1065 0.1065]
     """
-    return _activation(_SOFTMAX, logits, axis, out)
+    return _activation("softmax", logits, axis, out)
 
 
 def log_softmax(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
@@ -251,7 +207,7 @@ def log_softmax(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
     >>> print(log_softmax([200.0, 0.0]))
     [-1.38389653e-87 -2.00000000e+02]
     """
-    return _activation(_LOG_SOFTMAX, logits, axis, out)
+    return _activation("log_softmax", logits, axis, out)
 
 
 def logsumexp(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
@@ -262,4 +218,4 @@ def logsumexp(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
     >>> print(f"{logsumexp([1000.0, 1000.0]):.4f}")
     1000.6931
     """
-    return _activation(_LOGSUMEXP, logits, axis, out)
+    return _activation("logsumexp", logits, axis, out)

@@ -22,6 +22,7 @@ from xent.objective import (
     ignored_of,
     per_class,
 )
+from xent.portable.measures import slack_of
 from xent.rows import checked, labels
 from xent.tables import show
 
@@ -29,14 +30,8 @@ Array = Any
 
 
 def sum_tolerance(dtype: Any, classes: int) -> float:
-    """How far a row of `classes` probabilities may sum from 1: K eps(float32), and 4 eps of a half precision.
-
-    A float32 softmax is off by a few eps at 100 classes, and what is stored as float64 is mostly a float32 result. The
-    rounding of the largest entries is what half precision adds.
-    """
-    dtype = np.dtype(dtype)
-    half = 4.0 * (2.0**-10 if dtype == np.float16 else 2.0**-7) if dtype.itemsize == 2 else 0.0
-    return classes * 2.0**-23 + half
+    """How far a row of `classes` probabilities may sum from 1: `slack_of`, for a dtype or its class."""
+    return slack_of(np.dtype(dtype), classes)
 
 
 def _at(index: Any, noun: str = "row") -> str:
