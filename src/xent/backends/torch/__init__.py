@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from xent import tables
-from xent.backends.torch import composite, fused
+from xent.backends.torch import composite, fused, operators
 from xent.backends.torch.composite import Form, Rest
-from xent.backends.torch.routes import fusible
+from xent.backends.torch.routes import fusible, watched
 from xent.backends.torch.views import FLOATS, beside, filled, logits_of, taken, view
 from xent.passes import Loss
 
@@ -43,7 +43,7 @@ def loss(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, out: Any) -
     if out is not None:
         return losses(record, logits, form, rest, out, tracked)
     if not fusible(logits, rest):
-        return composite.value(record, form, logits, rest)
+        return (operators if watched(logits, rest) else composite).value(record, form, logits, rest)
     if tracked:
         return fused.Value.apply(record, form, logits, *rest)
     return fused.value(record, form, logits, rest)

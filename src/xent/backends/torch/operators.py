@@ -36,6 +36,15 @@ def path(call: Call, *more: Tensor) -> Any:
     return fused if fusible(call[2], (*call[3], *more)) else composite
 
 
+def value(record: Loss, form: Form, z: Tensor, rest: Rest) -> Tensor:
+    """The loss by an operator: with its gradient where that is worth making with the value, see fused.soon."""
+    first, given = len(rest) - len(form), dict(zip(form, rest[len(rest) - len(form) :], strict=True))
+    others = (rest[1] if first == 2 else None, *(given.get(name) for name in NAMES))
+    if torch.is_grad_enabled() and z.requires_grad and record.reduction != "none" and z.dtype is not torch.float16:
+        return torch.ops.xent.value_and_grad(z, rest[0], record.text(), *others)[0]
+    return torch.ops.xent.loss(z, rest[0], record.text(), *others)
+
+
 def value_like(record: Any, logits: Tensor) -> Tensor:
     """An empty value."""
     if record.reduction != "none":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
 from xent import backends
@@ -29,6 +30,19 @@ def fusible(logits: Tensor, rest: tuple[Tensor, ...]) -> bool:
         and not torch._C._are_functorch_transforms_active()
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._get_tracing_state() is None
+    )
+
+
+def watched(logits: Tensor, rest: tuple[Tensor, ...]) -> bool:
+    """Whether a registered operator should be seen: by a mode that counts or traces operators, or by fake tensors."""
+    tensors = (logits, *rest)
+    return (
+        not backends.portable
+        and all(x.is_cpu and (type(x) in PLAIN or isinstance(x, FakeTensor)) for x in tensors)
+        and (torch._C._len_torch_dispatch_stack() > 0 or any(type(x) not in PLAIN for x in tensors))
+        and not (torch.is_grad_enabled() and any(x.requires_grad for x in rest))
+        and forward_ad._current_level < 0
+        and not torch._C._are_functorch_transforms_active()
     )
 
 
