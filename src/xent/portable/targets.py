@@ -124,7 +124,7 @@ def classes(
     real(ops, "targets", targets)
     if are_ids(tuple(targets.shape), targets.dtype, ops.kind(targets), rows, full):
         checked("targets", targets, rows, "one class id per row")
-        ids = ops.ids(targets)
+        ids = ops.ids(ops.isnan(targets) if ops.kind(targets) == "f" else targets)  # floats: of size 0
         s = ops.where(matched(ops, ids, ignored), 0.0, s)
         inside = (ids >= 0) & (ids < count)
         s = sound(ops, inside | (s == 0), s, ids_rule(count))
