@@ -22,10 +22,13 @@ from xent.passes import Loss
 from xent.rows.shapes import sparse
 
 Array = Any
+number: Any = jax.jit(lambda x: x)
 FLOATS = frozenset(np.dtype(x) for x in (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64))
 
 
-def collect(what: str, record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], v: Any) -> tuple[Call, list]:
+def collect(
+    what: str, record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], v: Any
+) -> tuple[Call, list[Any]]:
     """The call and its operands, as they came."""
     named = {"logits": logits}
     if type(targets) is tuple and len(targets) == 2:
@@ -45,7 +48,7 @@ def collect(what: str, record: Loss, logits: Any, targets: Any, arrays: dict[str
 def real(name: str, x: Any) -> None:
     """TypeError for what JAX knows and NumPy does not: keys, and another framework's arrays."""
     kind = backends.framework(x)
-    if kind == "jax" and jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended):
+    if kind == "jax" and jnp.issubdtype(x.dtype, jax.dtypes.extended):
         raise TypeError(f"`{name}` must hold numbers; got JAX keys, {x.dtype}.")
     if kind not in ("", "jax"):
         raise TypeError(
@@ -85,11 +88,14 @@ def aligned(shape: Shape, dtype: Any) -> Array:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-def given_back(results: list[Array], like: Array) -> list[Array]:
-    """The results as JAX arrays where the logits are, committed to the device if they are."""
-    where = like.sharding if getattr(like, "committed", True) else None
-    made: list[Array] = jax.device_put(results, where)
-    return made
+def given_back(result: Array, like: Array) -> Array:
+    """A result as a JAX array where the logits are, committed to the device if they are. Aligned memory is taken over."""
+    if getattr(like, "committed", True):
+        return jax.device_put(result, like.sharding)
+    if result.shape:
+        return jax.device_put(result)
+    with jax.disable_jit(False):
+        return number(result)  # the quickest way in for a scalar
 
 
 def brought(name: str, x: Any) -> Array:

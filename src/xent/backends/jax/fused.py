@@ -60,4 +60,4 @@ def direct(call: Call, operands: list[Any]) -> list[Array]:
     rows, v = call.rows([arrays.seen(x) for x in operands])
     results = [arrays.aligned(*result) for result in call.results(rows.logits.shape, rows.logits.dtype)]
     call.fill(rows, v, results)
-    return arrays.given_back(results, operands[0])
+    return [arrays.given_back(x, operands[0]) for x in results]

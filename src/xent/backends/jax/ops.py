@@ -6,13 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
+import jax.numpy
 
-from xent.portable.ops import Linear, Ops, Scalar
+from xent.portable.ops import Axis, Linear, Ops, Scalar
 
 Array = Any
-Axis = int | tuple[int, ...] | None
+jnp: Any = jax.numpy
+
+
+def doubles() -> bool:
+    """Whether JAX has 64 bits here."""
+    config: Any = jax.config
+    return bool(config.jax_enable_x64)
 
 
 class JaxOps(Ops):
@@ -64,9 +69,9 @@ class JaxOps(Ops):
     def ids(self, x: Array) -> Array:
         if x.dtype == jnp.bool_:
             return x.astype(jnp.int32)
-        wide = jnp.int64 if jax.config.jax_enable_x64 else jnp.int32
-        limits = np.iinfo(wide)
-        if np.iinfo(x.dtype).max <= limits.max:
+        wide = jnp.int64 if doubles() else jnp.int32
+        limits = jnp.iinfo(wide)
+        if jnp.iinfo(x.dtype).max <= limits.max:
             return x.astype(wide)
         return jnp.where(x <= limits.max, x.astype(wide), limits.min)
 
@@ -92,7 +97,7 @@ class JaxOps(Ops):
         return x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
 
     def wide(self, x: Array) -> Array:
-        return x.astype(jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
+        return x.astype(jnp.float64 if doubles() else jnp.float32)
 
     def scalar_rule(self, f: Scalar, df: Scalar) -> Scalar:
         rule = jax.custom_jvp(f)
