@@ -26,20 +26,14 @@ def ask(
     if out is not None:
         raise TypeError("`out` is for NumPy arrays and torch tensors: JAX arrays never change; use what is returned.")
     call, operands = operands_of.collect(what, record, logits, targets, arrays, v)
-    if not operands_of.concrete(operands):
-        return traced(call, operands)
-    if operands_of.home(operands) is not None and not getattr(backends, "portable", False):
+    concrete = operands_of.concrete(operands)
+    if concrete and not backends.portable and operands_of.home(operands) is not None:
         return fused.direct(call, operands)
-    return traced(call, operands)
-
-
-def traced(call: Any, operands: list[Any]) -> list[Array]:
-    """The results as JAX works them out itself."""
     brought = [operands_of.brought(name, x) for name, x in zip(call.names, operands, strict=True)]
     operands_of.checked(call, brought)
-    if getattr(backends, "portable", False):
-        return portably.results(call)(*brought)
-    return derivatives.differentiable(call)(*brought)
+    if concrete or backends.portable or operands_of.spread(brought):
+        return portably.compiled(call, backends.checking)(*brought)
+    return derivatives.differentiable(call)(*operands_of.varying(brought))
 
 
 def loss(record: Loss, logits: Any, targets: Any, arrays: dict[str, Any], out: Any) -> Array:

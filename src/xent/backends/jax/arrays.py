@@ -89,7 +89,7 @@ def aligned(shape: Shape, dtype: Any) -> Array:
 
 
 def given_back(result: Array, like: Array) -> Array:
-    """A result as a JAX array where the logits are, committed to the device if they are. Aligned memory is taken over."""
+    """A result as a JAX array where the logits are, committed if they are; aligned memory is taken over."""
     if getattr(like, "committed", True):
         return jax.device_put(result, like.sharding)
     if result.shape:
@@ -112,6 +112,28 @@ def brought(name: str, x: Any) -> Array:
                 f"got {a.min() if a.min() < limits.min else a.max()}."
             )
     return jnp.asarray(a)
+
+
+def varying(operands: list[Array]) -> list[Array]:
+    """Inside `shard_map`: all operands as varying over the mesh axes that any of them varies over."""
+    axes = [manual_axes(x) for x in operands]
+    every = frozenset[str]().union(*axes)
+    return [
+        x if own == every else jax.lax.pcast(x, tuple(every - own), to="varying")
+        for x, own in zip(operands, axes, strict=True)
+    ]
+
+
+def manual_axes(x: Array) -> frozenset[str]:
+    """The mesh axes that the type of `x` says it varies over, under the name that this JAX has for them."""
+    kind: Any = jax.typeof(x)
+    found: frozenset[str] = kind.mat.varying if hasattr(kind, "mat") else getattr(kind, "vma", frozenset())
+    return found
+
+
+def spread(operands: Sequence[Array]) -> bool:
+    """Whether the type of an operand says that it lies in parts on several devices (explicit sharding)."""
+    return any(axis is not None for x in operands for axis in jax.typeof(x).sharding.spec)
 
 
 def stand_in(name: str, x: Any) -> Any:

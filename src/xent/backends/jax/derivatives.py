@@ -26,22 +26,27 @@ def differentiable(call: Call) -> Callable[..., list[Array]]:
         return primitive.run(call, *operands)
 
     def rule(primals: Sequence[Array], tangents: Sequence[Any]) -> tuple[list[Array], list[Array]]:
-        others = tangents[1:]
-        if call.what == "loss" and all(isinstance(x, SymbolicZero) for x in others):
-            return along_logits(call, primals, tangents[0])
-        found = run(*primals)
-        return found, along_all(call, primals, tangents, found)
+        if call.what != "loss" or still(tangents[0]):
+            found = run(*primals)
+            return found, along(call, primals, tangents, found)
+        found, moved = along_logits(call, primals, tangents[0])
+        if all(map(still, tangents[1:])):
+            return found, moved
+        rest = along(call, primals, (None, *tangents[1:]), found)
+        return found, [x + y for x, y in zip(moved, rest, strict=True)]
 
     run.defjvp(rule, symbolic_zeros=True)
     return run
 
 
-def along_logits(call: Call, primals: Sequence[Array], tangent: Any) -> tuple[list[Array], list[Array]]:
+def still(tangent: Any) -> bool:
+    """Whether an operand does not move."""
+    return tangent is None or isinstance(tangent, SymbolicZero)
+
+
+def along_logits(call: Call, primals: Sequence[Array], tangent: Array) -> tuple[list[Array], list[Array]]:
     """The loss and its tangent: value and gradient in one pass, whose tangent is linear in that of the logits."""
     logits, *others = primals
-    if isinstance(tangent, SymbolicZero):
-        found = differentiable(call)(*primals)
-        return found, [jnp.zeros_like(x) for x in found]
     dtype = np.dtype(np.float64 if logits.dtype == np.float64 else np.float32)
     lifted = logits.astype(dtype) if logits.dtype == np.float16 else logits  # its small gradients outlive a loss scale
     value, gradient = differentiable(call.asks("value_and_grad"))(lifted, *others)
@@ -53,9 +58,11 @@ def along_logits(call: Call, primals: Sequence[Array], tangent: Any) -> tuple[li
     return [value.astype(logits.dtype)], [moved.astype(logits.dtype)]
 
 
-def along_all(call: Call, primals: Sequence[Array], tangents: Sequence[Any], found: list[Array]) -> list[Array]:
-    """The tangents of the portable results."""
-    moving = [i for i, x in enumerate(tangents) if not isinstance(x, SymbolicZero)]
+def along(call: Call, primals: Sequence[Array], tangents: Sequence[Any], found: list[Array]) -> list[Array]:
+    """The tangents of the portable results where some operands move."""
+    moving = [i for i, x in enumerate(tangents) if not still(x)]
+    if not moving:
+        return [jnp.zeros_like(x) for x in found]
 
     def portable(*some: Array) -> list[Array]:
         operands = list(primals)
@@ -63,5 +70,5 @@ def along_all(call: Call, primals: Sequence[Array], tangents: Sequence[Any], fou
             operands[i] = x
         return portably.results(call)(*operands)
 
-    along = jax.jvp(portable, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
-    return [x.astype(like.dtype) for x, like in zip(along, found, strict=True)]
+    moved = jax.jvp(portable, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
+    return [x.astype(like.dtype) for x, like in zip(moved, found, strict=True)]

@@ -28,6 +28,7 @@ def through(
     numbers: Callable[..., Any],
     check: Callable[..., Any] | None = None,
     out: Any = None,
+    detached: bool = False,
 ) -> Any:
     """`numbers` of the arrays as NumPy sees them, as JAX arrays; or the portable answer to the
     question.

@@ -26,7 +26,6 @@ class JaxOps(Ops):
     exp = staticmethod(jnp.exp)
     expm1 = staticmethod(jnp.expm1)
     log = staticmethod(jnp.log)
-    log1p = staticmethod(jnp.log1p)
     tanh = staticmethod(jnp.tanh)
     abs = staticmethod(jnp.abs)
     where = staticmethod(jnp.where)
@@ -44,6 +43,11 @@ class JaxOps(Ops):
     ones_like = staticmethod(jnp.ones_like)
     take_along_axis = staticmethod(jnp.take_along_axis)
     stop = staticmethod(jax.lax.stop_gradient)
+
+    def log1p(self, x: Array) -> Array:
+        """XLA's own is 120 ulp off in float64 for x from -0.42 to -0.3, where 1 + x loses nothing that matters."""
+        low = x < -0.25
+        return jnp.where(low, jnp.log(1.0 + jnp.where(low, x, 0.0)), jnp.log1p(jnp.where(low, 0.0, x)))
 
     def sum(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
         return jnp.sum(x, axis=axis, keepdims=keepdims, dtype=None if x.dtype == jnp.bool_ else x.dtype)

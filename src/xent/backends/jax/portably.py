@@ -22,6 +22,18 @@ def results(call: Call) -> Callable[..., list[Array]]:
     return {"loss": loss, "value_and_grad": value_and_grad, "grad_and_hess": grad_and_hess, "hvp": hvp}[call.what](call)
 
 
+@lru_cache(maxsize=256)
+def compiled(call: Call, checking: bool) -> Callable[..., list[Array]]:
+    """The same under jit, whatever the debugging flags; `checking` is part of what is compiled."""
+    program: Any = jax.jit(results(call))
+
+    def run(*operands: Array) -> list[Array]:
+        with jax.disable_jit(False):
+            return list(program(*operands))
+
+    return run
+
+
 def value(call: Call, operands: Any) -> Array:
     logits, targets, arrays, _ = call.unpack(operands)
     return portable.value(OPS, call.record, logits, targets, arrays)
