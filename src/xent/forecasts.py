@@ -8,11 +8,11 @@ from typing import Any
 from xent import _kernels, tables
 from xent.objective import SigmoidObjective
 from xent.passes import Loss
+from xent.portable.probabilities import IN_RANGE
 from xent.rows import ALL, SigmoidRows
 from xent.rows.shapes import at, position
 
 Array = Any
-IN_RANGE = "lie in [0, 1] and are not logits (for those: `sigmoid_cross_entropy`, `softmax_cross_entropy`)"
 
 
 class Forecasts(SigmoidRows):

@@ -13,10 +13,11 @@ import numpy as np
 
 from xent import _kernels, backends
 from xent.objective import axis_of
-from xent.portable import activations, information, measures
+from xent.portable import information, measures
 from xent.portable.ops import NUMPY
 from xent.probabilities import sum_tolerance
 from xent.rows import ALL
+from xent.rows.shapes import class_axis
 from xent.tables import show
 
 Array = Any
@@ -150,7 +151,7 @@ def _activated(kind: str, axis: int | None, logits: Any, out: Any) -> Any:
         view = (1, z.size, 1)
         kept: tuple[int, ...] = view
     else:
-        axis = activations.class_axis(z.shape, axis)
+        axis = class_axis(axis, z.shape)
         outer, inner = math.prod(z.shape[:axis]), math.prod(z.shape[axis + 1 :])
         shape, view = z.shape, (outer, z.shape[axis], inner)
         kept = view

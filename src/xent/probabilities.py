@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xent import backends
-from xent.forecasts import IN_RANGE, bernoulli
+from xent.forecasts import bernoulli
 from xent.objective import (
     DENOMINATORS,
     EMPTIES,
@@ -23,10 +23,12 @@ from xent.objective import (
     per_class,
 )
 from xent.portable.measures import slack_of
+from xent.portable.probabilities import IN_RANGE, elementwise, no_positives, on_axis
 from xent.rows import checked, labels
 from xent.tables import show
 
 Array = Any
+OPERANDS = ("probs", "targets", "sample_weight", "where", "class_weight")
 
 
 def sum_tolerance(dtype: Any, classes: int) -> float:
@@ -76,26 +78,43 @@ class LogLoss:
     def __call__(self, probs: Any, targets: Any, *, sample_weight: Any = None, where: Any = None,
                  class_weight: Any = None) -> Any:  # fmt: skip
         """The loss in nats; with `reduction="none"` one per row or element."""
-        return self._run(probs, targets, sample_weight, where, class_weight, False)[0]
+        return self._ask(False, probs, targets, sample_weight, where, class_weight)
 
     def value_and_grad(self, probs: Any, targets: Any, *, sample_weight: Any = None, where: Any = None,
                        class_weight: Any = None) -> tuple[Any, Array]:  # fmt: skip
         """(value, gradient with respect to the probabilities), the gradient in their shape and dtype."""
-        return self._run(probs, targets, sample_weight, where, class_weight, True)
+        both: tuple[Any, Array] = self._ask(True, probs, targets, sample_weight, where, class_weight)
+        return both
+
+    def _ask(self, wanted: bool, *operands: Any) -> Any:
+        """The value, with `wanted` also the gradient, of arrays of any kind."""
+        if operands[-1] is not None and self.class_weight is not None:
+            raise ValueError("`class_weight` is given twice: in the loss and again at the call; leave one of them out.")
+        face = backends.face(operands[0])
+        if face is None:
+            return self._run(wanted, *operands)
+        options = (self.class_weight, self.ignore_index, self.reduction, self.denominator, self.empty)
+
+        return face.through(
+            dict(zip(OPERANDS, operands, strict=True)),
+            ("log_loss", (self.multilabel, self.axis, options, wanted)),
+            numbers=lambda **views: self._run(wanted, **views),
+            check=lambda **views: self._run(wanted, **views),
+            detached=wanted,
+        )
 
     def _run(
-        self, probs: Any, targets: Any, sample_weight: Any, where: Any, class_weight: Any, wanted: bool
-    ) -> tuple[Any, ...]:
-        if class_weight is not None and self.class_weight is not None:
-            raise ValueError("`class_weight` is given twice: in the loss and again at the call; leave one of them out.")
+        self, wanted: bool, probs: Any, targets: Any, sample_weight: Any = None, where: Any = None,
+        class_weight: Any = None,
+    ) -> Any:  # fmt: skip
+        """The value, with `wanted` also the gradient, of NumPy's arrays."""
         p, t = backends.of(probs).floating("probs", probs), labels(targets)
-        if self._elementwise(p, t):
+        if elementwise(p.shape, t.shape, t.dtype.kind, t.dtype, self.multilabel, self.axis):
             return self._elements(p, t, sample_weight, where, class_weight, wanted)
-        if not -p.ndim <= self.axis < p.ndim:
-            raise ValueError(
-                f"`axis` must name one of the {p.ndim} axes of `probs`; got {self.axis} with shape {p.shape}."
-            )
-        p = np.moveaxis(p, self.axis, -1)
+        on_axis(p.shape, self.axis)
+        no_positives(self.denominator)
+        dtype = p.dtype
+        p = np.moveaxis(backends.numpy.widened(p) if dtype == backends.numpy.BFLOAT16 else p, self.axis, -1)
         t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
         shape = p.shape[:-1]
         keep = np.ones(shape, bool)
@@ -116,55 +135,31 @@ class LogLoss:
             cw = backends.of(class_weight).table("class_weight", class_weight)
             if not ((cw >= 0) & np.isfinite(cw)).all():
                 raise ValueError(f"`class_weight` must be finite and >= 0; got {cw.tolist()}.")
-        losses, weight, gradient = _categorical(p, t, s, keep, cw, wanted, self.ignore_index)
+        losses, weight, gradient = _categorical(p, t, s, keep, cw, wanted, self.ignore_index, dtype)
         value, scale = self._reduce(losses, weight)
-        out = np.float64 if p.dtype == np.float64 else np.float32
+        round_to = backends.numpy.rounded
         with np.errstate(over="ignore"):
-            value = value.astype(p.dtype) if self.reduction == "none" else out(value)
-        if not wanted:
-            return value, None
-        gradient = np.moveaxis(np.where((weight > 0)[..., None], gradient * scale, 0.0), -1, self.axis)
-        with np.errstate(over="ignore"):
-            return value, np.ascontiguousarray(gradient.astype(p.dtype)).reshape(np.shape(gradient))
+            if self.reduction == "none":
+                value = round_to(value, dtype)
+            else:
+                value = np.float64(value) if dtype == np.float64 else np.float32(value)
+            if not wanted:
+                return value
+            gradient = np.moveaxis(np.where((weight > 0)[..., None], gradient * scale, 0.0), -1, self.axis)
+            return value, np.ascontiguousarray(round_to(gradient, dtype)).reshape(np.shape(gradient))
 
     def _elements(
         self, p: Array, t: Array, sample_weight: Any, where: Any, class_weight: Any, wanted: bool
-    ) -> tuple[Any, ...]:
+    ) -> Any:  # fmt: skip
         loss = bernoulli(
             class_weight=self.class_weight, ignore_index=self.ignore_index, reduction=self.reduction,
             denominator=self.denominator, empty=self.empty,
         )  # fmt: skip
         given = {"sample_weight": sample_weight, "where": where, "class_weight": class_weight}
         arrays = {name: x for name, x in given.items() if x is not None}
-        return loss.value_and_grad(p, t, **arrays) if wanted else (loss(p, t, **arrays), None)
-
-    def _elementwise(self, p: Array, t: Array) -> bool:
-        """Whether every probability is its own Bernoulli forecast."""
-        if p.shape == t.shape:
-            if p.ndim < 2 or self.multilabel is not None:
-                return bool(self.multilabel) or (self.multilabel is None and p.ndim < 2)
-            raise ValueError(
-                f"`probs` and `targets` both have shape {p.shape}, which can be read in two ways: multilabel=True, "
-                "every entry a forecast of its own, or multilabel=False, every row a distribution. Say which."
-            )
-        rows = np.delete(np.array(p.shape, int), self.axis) if -p.ndim <= self.axis < p.ndim else None
-        if rows is None or t.shape != tuple(rows):
-            raise ValueError(
-                f"`targets` must have the shape of `probs`, {p.shape}, or one class id per row; got shape {t.shape}."
-            )
-        if self.multilabel:
-            raise ValueError(
-                f"`multilabel`=True needs targets in the shape of `probs`, {p.shape}; got shape {t.shape}."
-            )
-        if t.dtype.kind == "f" and t.size:
-            raise TypeError(f"`targets` of shape {t.shape} are class ids and must be integers; got {t.dtype}.")
-        return False
+        return loss.value_and_grad(p, t, **arrays) if wanted else loss(p, t, **arrays)
 
     def _reduce(self, losses: Array, weight: Array) -> tuple[Any, float]:
-        if self.denominator == "positives":
-            raise ValueError(
-                "`denominator`='positives' counts positive labels, which only binary and multi-label rows have."
-            )
         if self.reduction != "mean":
             return (losses if self.reduction == "none" else _total(losses)), 1.0
         count = np.count_nonzero(weight > 0)
@@ -218,12 +213,12 @@ def _check(p: Array, t: Array, keep: Array, shape: tuple[int, ...]) -> None:
 
 
 def _categorical(
-    p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, ignore_index: Any
+    p: Array, t: Array, s: Array, keep: Array, cw: Any, wanted: bool, ignore_index: Any, dtype: Any
 ) -> tuple[Any, ...]:
     """-sum_k t_k log p_k, row by row; rows sum to 1."""
     classes, shape = p.shape[-1], p.shape[:-1]
     _check(p, t, keep, shape)
-    total, slack = p.sum(-1, dtype=np.float64), sum_tolerance(p.dtype, classes)
+    total, slack = p.sum(-1, dtype=np.float64), sum_tolerance(dtype, classes)
     rule = f"sum to 1 within {slack:.2g} over the classes (never renormalised here)"
     _complain("probs", rule, total, keep & ~(abs(total - 1.0) <= slack), len(shape))
     cw = np.broadcast_to(_classes(cw, classes), (classes,))

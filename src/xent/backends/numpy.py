@@ -70,6 +70,16 @@ def widened(a: Array) -> Array:
     return np.asarray(np.left_shift(bits(a), 16, dtype=np.uint32)).view(np.float32)
 
 
+def rounded(a: Array, dtype: np.dtype) -> Array:
+    """float64 in this dtype; in `BFLOAT16` by way of float32, to even where two are as near."""
+    if dtype != BFLOAT16:
+        return a.astype(dtype)
+    narrow = np.asarray(a, np.float32)
+    bits = narrow.view(np.uint32)
+    near = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) >> np.uint32(16)
+    return np.asarray(np.where(np.isnan(narrow), 0x7FC0, near).astype(np.uint16)).view(dtype)
+
+
 def weights(name: str, x: Any) -> Array:
     """Weights in float32 or float64; see `nonnegative`."""
     a = targets(name, x)

@@ -54,7 +54,8 @@ def of_two(ops: Any, f: Binary, dx: Binary, dy: Binary, rows: bool = False) -> B
     rule = ops.row_rule(value, jvp, vjp)
 
     def paired(x: Array, y: Array) -> Array:
-        found: Array = rule(ops.stack([x, y], -2))
-        return found
+        if x.ndim == 0:
+            return ops.reshape(paired(ops.reshape(x, (1,)), ops.reshape(y, (1,))), ())
+        return rule(ops.stack([x, y], -2))
 
     return paired

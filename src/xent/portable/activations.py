@@ -7,6 +7,7 @@ from typing import Any
 
 from xent.portable.measures import floating
 from xent.portable.rules import rules
+from xent.rows.shapes import class_axis
 
 Array = Any
 
@@ -54,16 +55,6 @@ ELEMENTWISE = {"sigmoid": sigmoid, "log_sigmoid": log_sigmoid}
 ROWWISE = {"softmax": softmax, "log_softmax": log_softmax, "logsumexp": logsumexp}
 
 
-def class_axis(shape: tuple[int, ...], axis: int) -> int:
-    """The axis counted from 0; ValueError unless it is there and has a class."""
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"`axis` must name one of the logits' {len(shape)} axes; got {axis} with shape {shape}.")
-    axis %= len(shape)
-    if shape[axis] == 0:
-        raise ValueError(f"`logits` must have at least one class; got shape {shape} with the class axis {axis}.")
-    return axis
-
-
 def activation(ops: Any, given: dict[str, Array], kind: str, axis: int | None) -> Array:
     """The activation of this name, along the axis or elementwise, in the dtype of the logits."""
     z = given["logits"]
@@ -71,6 +62,6 @@ def activation(ops: Any, given: dict[str, Array], kind: str, axis: int | None) -
     made = ops.compute(z)
     if axis is None:
         return ops.cast(ELEMENTWISE[kind](ops, made), z)
-    axis = class_axis(tuple(z.shape), axis)
+    axis = class_axis(axis, tuple(z.shape))
     rows = ROWWISE[kind](ops, ops.moveaxis(made, axis, -1))
     return ops.cast(rows if kind == "logsumexp" else ops.moveaxis(rows, -1, axis), z)

@@ -24,6 +24,7 @@ class Divergences:
         sigma = rules(ops).sigma
         self.inverse = of_one(ops, lambda x: 1.0 / x, lambda x: -self.inverse(x) * self.inverse(x))
         self.cost = of_one(ops, lambda x: -ops.log(x) + 0.0, lambda x: -self.inverse(x))
+        self.cost_of_rest = of_one(ops, lambda x: -ops.log1p(-x), lambda x: self.inverse(1.0 - x))
         self.product = of_two(ops, lambda x, y: values.product(ops, x, y), lambda x, y: y, lambda x, y: x)
         self.log_ratio = of_two(
             ops,

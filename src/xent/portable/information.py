@@ -16,7 +16,8 @@ LOG_2 = log(2.0)
 
 def product(ops: Any, x: Array, y: Array) -> Array:
     """x y with 0 inf = 0."""
-    return ops.where((x == 0) | (y == 0), 0.0, x * y)
+    endless = ((x == 0) & ops.isinf(y)) | (ops.isinf(x) & (y == 0))
+    return ops.where(endless, 0.0, x * y)
 
 
 def defect(ops: Any, d: Array) -> Array:

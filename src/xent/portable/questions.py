@@ -7,5 +7,10 @@ from typing import Any
 
 from xent.portable.activations import activation
 from xent.portable.measures import measure
+from xent.portable.probabilities import log_loss
 
-QUESTIONS: dict[str, Callable[..., Any]] = {"activation": activation, "measure": measure}  # (ops, arrays, *options)
+QUESTIONS: dict[str, Callable[..., Any]] = {  # (ops, arrays, *options)
+    "activation": activation,
+    "log_loss": log_loss,
+    "measure": measure,
+}

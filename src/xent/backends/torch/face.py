@@ -30,6 +30,7 @@ def through(
     numbers: Callable[..., Any],
     check: Callable[..., Any] | None = None,
     out: Any = None,
+    detached: bool = False,
 ) -> Any:
     """`numbers` of the views of the tensors, as tensors; or the portable answer to the question.
 
@@ -42,6 +43,8 @@ def through(
         from xent.backends.torch import compiled  # a compiler reads this statement
 
         return compiled.answered(question, tensors, out)
+    if detached:
+        tensors = {name: x.detach() for name, x in tensors.items()}
     first, *rest = tensors.values()
     tracked = torch.is_grad_enabled() and any(x.requires_grad for x in tensors.values())
     if out is not None:
