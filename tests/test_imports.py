@@ -23,10 +23,11 @@ ROOMS = {
     "tables": ("backends", "objective"),
     "rows": ("_kernels", "backends", "objective", "rows", "tables"),
     "passes": ("backends", "objective", "rows"),
-    "losses": ("objective", "passes", "rows", "tables"),
-    "forecasts": ("_kernels", "objective", "passes", "rows", "tables"),
-    "probabilities": ("backends", "forecasts", "objective", "rows", "tables"),
-    "information": ("_kernels", "backends", "objective", "probabilities", "rows", "tables"),
+    "portable": ("backends", "laws", "objective", "portable", "rows", "tables"),
+    "losses": ("backends", "objective", "passes", "rows", "tables"),
+    "forecasts": ("_kernels", "objective", "passes", "portable", "rows", "tables"),
+    "probabilities": ("backends", "forecasts", "objective", "portable", "rows", "tables"),
+    "information": ("_kernels", "backends", "objective", "portable", "probabilities", "rows", "tables"),
 }
 
 
