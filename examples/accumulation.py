@@ -160,7 +160,7 @@ def picture(rows, out) -> None:
     )
     axes[0].set(title="first gradient: largest error, relative", xscale="log")
     axes[1].barh(names, [row["test loss a token"] for row in rows], color=workbench.COLOURS["xent"])
-    axes[1].set(title="test loss, nats a token", xlim=(min(row["test loss a token"] for row in rows) - 0.02, None))
+    axes[1].set(title="test loss, nats a token", xlim=(0, None))
     for axis in axes:
         axis.invert_yaxis()
     workbench.save(figure, out, "accumulation")

@@ -86,17 +86,19 @@ def errors(samples: int) -> list[dict[str, object]]:
 
 
 def picture(tables, out) -> None:
-    figure, axes = workbench.panels(2, 5.0)
-    for axis, key in zip(axes, ("one sample", "errors"), strict=True):
-        for name in ("torch", "xent"):
-            for kind, dash in (("float32", "-"), ("bfloat16", ":"), ("float64", "--")):
-                label = f"{name} {kind}"
-                points = [(float(row["margin"]), row[label]) for row in tables[key] if row[label] > 0]
-                axis.semilogy(*zip(*points, strict=True), dash, color=workbench.COLOURS[name], label=label)
-        axis.set_xlabel("margin")
-    axes[0].set_title("pull on the target's logit (a line ends where it is 0)")
-    axes[1].set_title("worst relative error of it, 200 rows")
-    axes[0].legend(fontsize=7)
+    figure, (lives, errs) = workbench.panels(2, 5.0)
+    dashes = {"bfloat16": ":", "float32": "-", "float64": "--"}
+    for row in reversed(tables["deaths"]):
+        names = [f"{row['loss']}, {row['of']}, {kind}" for kind in dashes]
+        lives.barh(names, [float(row[kind]) for kind in dashes], color=workbench.COLOURS[row["of"]])
+    lives.set(title="1 - p is 0 from this margin on", xscale="log", xlim=(1, None))
+    lives.tick_params(axis="y", labelsize=7)
+    for name in ("torch", "xent"):
+        for kind, dash in dashes.items():
+            points = [(float(row["margin"]), row[f"{name} {kind}"]) for row in tables["errors"]]
+            errs.semilogy(*zip(*points, strict=True), dash, color=workbench.COLOURS[name], label=f"{name} {kind}")
+    errs.set(title="worst relative error of 1 - p", xlabel="margin")
+    errs.legend(fontsize=7)
     workbench.save(figure, out, "margins")
 
 

@@ -49,7 +49,8 @@ def split(x: np.ndarray, y: np.ndarray, test: float, seed: int) -> tuple[np.ndar
     order = np.random.default_rng(seed).permutation(len(x))
     cut = round(len(x) * (1 - test))
     first, second = order[:cut], order[cut:]
-    return *standardised(x[first], x[second])[:1], y[first], *standardised(x[first], x[second])[1:], y[second]
+    near, far = standardised(x[first], x[second])
+    return near, y[first], far, y[second]
 
 
 def digits() -> tuple[np.ndarray, ...]:
