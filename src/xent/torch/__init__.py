@@ -12,7 +12,8 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError('xent.torch needs PyTorch, which is not installed: pip install "xent[torch]"') from error
 
-from xent.torch.likelihoods import binary_cross_entropy, kl_div, nll_loss
+from xent.torch.bernoulli import binary_cross_entropy
+from xent.torch.likelihoods import kl_div, nll_loss
 from xent.torch.modules import (
     BCELoss,
     BCEWithLogitsLoss,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from xent.torch import likelihoods, sigmoid, softmax
+from xent.torch import bernoulli, likelihoods, sigmoid, softmax
 
 Tensor = Any
 
@@ -157,7 +157,7 @@ class BCELoss(Options, torch.nn.BCELoss):
 
     def forward(self, input: Tensor, target: Tensor, *, where: Any = None) -> Tensor:
         """The loss."""
-        return likelihoods.binary_cross_entropy(
+        return bernoulli.binary_cross_entropy(
             input, target, self.weight, reduction=self.reduction, where=where, **self.given()
         )
 

@@ -109,11 +109,6 @@ def compute(x: Tensor) -> Tensor:
     return x.float() if x.dtype in HALF else x
 
 
-def sum_of(x: Tensor) -> Tensor:
-    """The sum, in float64 where the device has it."""
-    return x.sum(dtype=torch.float32 if x.device.type == "mps" else torch.float64)
-
-
 def concrete(*tensors: Any) -> bool:
     """Whether Python may look at the tensors' values: on the CPU, and no compiler, tracer or batch behind them."""
     return (
@@ -134,12 +129,9 @@ def spread(name: str, x: Any, input: Tensor) -> Tensor:
     return x.expand(full)
 
 
-def mean_of(total: Tensor, divisor: Any, count: Tensor, empty: str) -> Tensor:
-    """total / divisor; where nothing counts, what `empty` says, connected to the graph."""
-    if empty == "raise" and concrete(count) and not bool(count):
-        raise ValueError("nothing is left to average: no loss counts. `empty`='zero' or 'nan' makes that a value.")
-    some = count > 0
-    if isinstance(divisor, torch.Tensor):
-        divisor = torch.where(some, divisor, torch.ones_like(divisor))
-    value = total / divisor
-    return value if empty == "zero" else torch.where(some, value, torch.full_like(value, torch.nan))
+def span(x: Tensor) -> tuple[float, float]:
+    """The least and the greatest entry of a tensor that Python may look at; 0 and 0 of none."""
+    if not x.numel():
+        return 0.0, 0.0
+    low, high = x.detach().aminmax()
+    return float(low), float(high)

@@ -9,7 +9,8 @@ import torch
 from xent.backends.torch.views import beside
 from xent.losses import sigmoid_cross_entropy
 from xent.torch import labels
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, mean_of, reduction_of, spread, sum_of
+from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, reduction_of, span, spread
+from xent.torch.reductions import finished, mean_of, sum_of
 
 Tensor = Any
 NAMES = {"logits": "input", "targets": "target"}
@@ -36,26 +37,6 @@ def rows_of(name: str, x: Any, input: Tensor) -> Tensor:
     return x.expand(input.shape)
 
 
-def reduced(
-    losses: Tensor, reduction: str, denominator: Any, empty: str, keep: Tensor, weight: Tensor, target: Tensor
-) -> Tensor:
-    """Losses that were weighed after the loss, reduced as the loss itself would have."""
-    if reduction != "mean":
-        return losses if reduction == "none" else sum_of(losses)
-    counted = sum_of(keep & (weight != 0))
-    if denominator is None:
-        divisor = counted = sum_of(keep)
-    elif denominator == "weight":
-        divisor = sum_of(torch.where(keep, weight, torch.zeros_like(weight)))
-    elif denominator == "count":
-        divisor = counted
-    elif denominator == "positives":
-        divisor = sum_of(torch.where(keep, target.to(losses.dtype), torch.zeros_like(losses))).clamp(min=1.0)
-    else:
-        divisor = float(losses.numel()) if denominator == "elements" else denominator
-    return mean_of(sum_of(losses), divisor, counted, empty)
-
-
 def weighed(
     input: Tensor, target: Tensor, weight: Tensor, keep: Tensor | None, reduction: str, denominator: Any, empty: str,
     sample_weight: Tensor | None, options: dict[str, Any],
@@ -67,7 +48,7 @@ def weighed(
     )
     weight = weight.to(losses.dtype)
     whole = weight if sample_weight is None else weight * sample_weight.to(losses.dtype)
-    return reduced(losses * weight, reduction, denominator, empty, keep, whole, target)
+    return finished(losses * weight, reduction, denominator, empty, keep, whole, target)
 
 
 def binary(
@@ -81,7 +62,7 @@ def binary(
             f"`targets` must have the shape of the input, {tuple(input.shape)}; got shape {tuple(target.shape)}. "
             "Nothing is broadcast."
         )
-    signed = weight is not None and not (concrete(weight) and not bool((weight < 0).any()))
+    signed = weight is not None and (not concrete(weight) or span(weight)[0] < 0)
     weight = None if weight is None else spread("weight", weight, input)
     sample_weight = None if sample_weight is None else rows_of("sample_weight", sample_weight, input)
     where = None if where is None else rows_of("where", where, input)

@@ -8,10 +8,12 @@ import torch
 
 from xent.backends.torch.views import beside
 from xent.losses import softmax_cross_entropy
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, mean_of, reduction_of, sum_of
+from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, reduction_of, span
+from xent.torch.reductions import finished, mean_of, product, sum_of
 
 Tensor = Any
 NAMES = {"logits": "input", "targets": "target", "class_weight": "weight"}
+SHORT = 32  # classes: a longer table is cheaper read than hashed
 
 
 def indices(ignore_index: Any) -> tuple[Any, ...]:
@@ -80,13 +82,15 @@ def signed_losses(
     return (up - down) * most
 
 
-def row_weights(target: Tensor, weight: Tensor, axis: int, dense: bool, keep: Tensor) -> Tensor:
-    """The class weight of every row's target."""
+def row_weights(target: Tensor, weight: Tensor, axis: int, dense: bool, keep: Tensor | None) -> Tensor:
+    """The class weight of every row's target; any number where a row does not count."""
     if dense:
         shape = [-1 if k == axis else 1 for k in range(target.dim())]
         return (target.to(weight.dtype) * weight.reshape(shape)).sum(axis)
-    known = keep & (target >= 0) & (target < weight.shape[0])
-    return weight[torch.where(known, target, torch.zeros_like(target)).long()]
+    if weight.shape[0] == 0:
+        return torch.ones_like(target, dtype=weight.dtype)
+    ids = target.long() if target.dtype is not torch.int64 else target
+    return weight[ids if keep is None else ids.clamp(0, weight.shape[0] - 1)]
 
 
 def signed(
@@ -106,28 +110,39 @@ def signed(
     losses = signed_losses(input, target, weight, axis, dense, keep, options)
     if sample_weight is not None:
         sample_weight = beside("sample_weight", sample_weight, input).to(losses.dtype)
-        losses = torch.where(sample_weight == 0, torch.zeros_like(losses), losses * sample_weight)
-    if reduction != "mean":
-        return losses if reduction == "none" else sum_of(losses)
+        losses = product(sample_weight, losses)
     each = row_weights(target, weight, axis, dense, keep)
     each = each if sample_weight is None else each * sample_weight
-    counted = sum_of(keep & (each != 0))
-    if denominator is None and dense:
-        divisor = counted = sum_of(keep)
-    elif denominator in (None, "weight"):
-        divisor = sum_of(torch.where(keep, each, torch.zeros_like(each)))
-    elif denominator == "count":
-        divisor = counted
-    else:
-        divisor = float(keep.numel()) if denominator == "elements" else denominator
-    return mean_of(sum_of(losses), divisor, counted, empty)
+    denominator = None if denominator is None and dense else denominator or "weight"
+    return finished(losses, reduction, denominator, empty, keep, each)
 
 
 def may_be_negative(weight: Any, hard: bool) -> bool:
     """Whether class weights are negative; where nobody may look, whether they are to be taken for it."""
     if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
         return False
-    return bool((weight < 0).any()) if concrete(weight) else hard
+    return span(weight)[0] < 0 if concrete(weight) else hard
+
+
+def numbers_of(weight: Any) -> Any:
+    """A short table of weights as numbers, whose preparation a record remembers; else as it is."""
+    if (
+        isinstance(weight, torch.Tensor)
+        and weight.dim() == 1
+        and 0 < weight.numel() <= SHORT
+        and weight.is_floating_point()
+        and not weight.requires_grad
+        and concrete(weight)
+    ):
+        return tuple(weight.tolist())
+    return weight
+
+
+def all_count(target: Tensor, axis: int, ignore_index: Any) -> bool:
+    """Whether a look at the first class shows that no row of probabilities is ignored."""
+    return (
+        all(index < 0 for index in indices(ignore_index)) and concrete(target) and span(target.select(axis, 0))[0] >= 0
+    )
 
 
 def of_probabilities(input: Tensor, target: Tensor, axis: int, keep: Tensor | None, options: dict[str, Any]) -> Tensor:
@@ -203,8 +218,10 @@ def cross_entropy(
     if (hard or dense) and may_be_negative(weight, hard and label_smoothing == 0):
         keep = counted_rows(target, axis, input.shape[axis], dense, ignore_index, where)
         return signed(input, target, weight, axis, dense, keep, reduction, denominator, empty, options).to(dtype)
-    options |= {"class_weight": weight, "where": where, "reduction": reduction, "empty": empty}
-    if dense and reduction == "mean" and denominator is None:
+    options |= {"class_weight": numbers_of(weight), "where": where, "reduction": reduction, "empty": empty}
+    if dense and denominator is None and where is None and all_count(target, axis, ignore_index):
+        denominator = "elements"
+    elif dense and reduction == "mean" and denominator is None:
         keep = counted_rows(target, axis, input.shape[axis], dense, ignore_index, where)
         return of_probabilities(input, target, axis, keep, options).to(dtype)
     denominator = "weight" if denominator is None else denominator
