@@ -50,7 +50,7 @@ def read(ops: Ops, record: SoftmaxObjective, logits: Array, targets: Any, arrays
         x = tame(ops, w == 0, x)
     if record.label_smoothing:
         t = smoothed(ops, record, ops.one_hot(ids, full[axis], z) if t is None else t, x, prior)
-        ids, s = None, ops.where(mass == 0, 0.0, s)
+        ids, s = None, ops.where((mass == 0) & ~ops.isnan(s), 0.0, s)
     if ids is not None:
         rates = None if class_loss is None else of_class(ops, class_loss, ids)
     else:
