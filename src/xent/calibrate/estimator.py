@@ -127,7 +127,7 @@ class Calibrator:
             estimator_type=None,
             target_tags=TargetTags(required=True),
             transformer_tags=TransformerTags(preserves_dtype=["float64", "float32", "float16"]),
-            input_tags=InputTags(one_d_array=True, two_d_array=not self.binary),
+            input_tags=InputTags(one_d_array=self.binary, two_d_array=not self.binary),
         )
 
 

@@ -26,6 +26,8 @@ ENTRIES = 1 << 17  # of a block: 1 MiB of float64, which stays in cache
 def scores(x: Any, probs: bool) -> Array:
     """Floating-point scores [N], [N, 1] or [N, K], as given."""
     name = "probs" if probs else "logits"
+    if hasattr(x, "toarray"):
+        raise TypeError(f"`{name}` must be dense, since sparse zeros are rarely scores; got {type(x).__name__}.")
     a = backends.of(x).floating(name, x)
     if a.ndim not in (1, 2) or 0 in a.shape:
         raise ValueError(
@@ -81,8 +83,11 @@ def complaint(x: Array, probs: bool) -> tuple[str, int] | None:
         return (rule.format(total[_first(off)]), _first(off)[0]) if off.any() else None
     gone, sure = (x == side for side in (-np.inf, np.inf))
     lost = gone.all(1) | (sure.sum(1) > 1)
-    rule = "`logits` must name one distribution: +inf on at most one class, and -inf not on all of them"
-    return (rule, _first(lost)[0]) if lost.any() else None
+    if not lost.any():
+        return None
+    row = _first(lost)[0]
+    got = "-inf everywhere" if gone[row].all() else f"+inf {sure[row].sum()} times"
+    return f"`logits` must name one distribution: +inf on one class at most, not -inf on all of them; got {got}", row
 
 
 def check_scores(x: Array, probs: bool, row: Array | None = None) -> None:
@@ -133,7 +138,7 @@ def _targets(y: Any, rows: int, classes: int) -> Array:
     """Class ids int64 (rows,), probabilities of class 1 (rows,) where there are two classes and no ids, or rows of
     probabilities (rows, classes)."""
     if y is None:
-        raise ValueError("`targets` must be given: a calibration is fitted to what happened, y cannot be None.")
+        raise ValueError("`targets` must say what happened: a fit requires y to be passed, but the target y is None.")
     t = backends.of(y).targets("targets", y)
     if t.shape == (rows, 1) and classes == 2:
         t = t[:, 0]
@@ -172,7 +177,7 @@ def _weights(sample_weight: Any, rows: int) -> Array | None:
     if w.shape != (rows,):
         raise ValueError(f"`sample_weight` must have one entry per row, ({rows},); got shape {w.shape}.")
     if not w.any():
-        raise ValueError(f"`sample_weight` must leave something to fit; got weight 0 in all {rows} rows.")
+        raise ValueError(f"`sample_weight` must leave something to fit; got zero weight in all {rows} rows.")
     if not np.isfinite(w.sum()):
         raise ValueError("`sample_weight` must have a finite sum; multiply the weights by a constant.")
     return w

@@ -35,7 +35,6 @@ class Logistic:
     def __init__(self, rows: Rows, features: Features, smoothing: float) -> None:
         self.rows, self.features = rows, features
         self.price = SigmoidCrossEntropy(label_smoothing=smoothing, reduction="sum")
-        self.least, self.most = np.inf, -np.inf
         blocks = [(features(z), w) for z, _, w in rows.blocks() if len(z)]
         weight = max(sum(float(len(x) if w is None else w.sum()) for x, w in blocks), 1e-300)
         top = np.max([abs(x).max(0) for x, _ in blocks], 0) if blocks else np.ones(1)
@@ -111,8 +110,10 @@ def fit_slopes(rows: Rows, features: Features, smoothing: float) -> tuple[float,
     x, _ = minimise(problem, start, lower, lambda: separable("the slope grows for ever", "Use `label_smoothing`"))
     if not x[:-1].any():
         warnings.warn(
-            "the logits are anti-informative: on these rows they do no better than the share of ones alone, and no "
-            "slope >= 0 mends that; the map is constant. Is the other class the one that the scores are for?",
+            "the logits do not vary, so the map is constant: the share of ones"
+            if np.isinf(problem.scale).all()
+            else "the logits are anti-informative: on these rows they do no better than the share of ones alone, and "
+            "no slope >= 0 mends that; the map is constant. Is the other class the one that the scores are for?",
             CalibrationWarning,
             stacklevel=4,
         )
