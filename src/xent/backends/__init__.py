@@ -24,6 +24,7 @@ portable = os.environ.get("XENT_PORTABLE") == "1"  # frameworks use xent.portabl
 checking = os.environ.get("XENT_CHECK") == "1"  # see checks.py
 
 _known: dict[type, str] = {}
+_modules: dict[type, ModuleType | None] = {}
 
 
 def framework(x: Any) -> str:
@@ -43,8 +44,8 @@ def framework(x: Any) -> str:
 
 def compiling() -> bool:
     """Whether torch's compiler is reading this code rather than Python running it."""
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.compiler.is_compiling())
+    compiler = getattr(sys.modules.get("torch"), "compiler", None)
+    return compiler is not None and bool(compiler.is_compiling())
 
 
 def foreign(x: Any) -> ModuleType | None:
@@ -53,8 +54,14 @@ def foreign(x: Any) -> ModuleType | None:
         from xent.backends import torch  # a compiler reads this statement, and not what follows
 
         return torch
+    try:
+        return _modules[type(x)]
+    except KeyError:
+        pass
     name = framework(x)
-    return import_module(f"xent.backends.{name}") if name else None
+    found = import_module(f"xent.backends.{name}") if name else None
+    _modules[type(x)] = found
+    return found
 
 
 def of(x: Any) -> ModuleType:

@@ -45,7 +45,7 @@ def loss(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, out: Any) -
     if not fusible(logits, rest):
         return (operators if watched(logits, rest) else composite).value(record, form, logits, rest)
     if tracked:
-        return fused.Value.apply(record, form, logits, *rest)
+        return fused.differentiable(record, form, logits, *rest)
     return fused.value(record, form, logits, rest)
 
 

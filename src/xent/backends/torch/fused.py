@@ -177,12 +177,13 @@ class Value(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, up: Tensor) -> tuple[Any, ...]:
-        record, form, ready, ctx.ready = ctx.record, ctx.form, ctx.ready, None
+        ready, ctx.ready = ctx.ready, None
         _, _, first, *others = ctx.needs_input_grad
         if batched(up):
-            return None, None, *composite.pulled(record, form, ctx.saved_tensors, up, (first, *others))
+            return None, None, *composite.pulled(ctx.record, ctx.form, ctx.saved_tensors, up, (first, *others))
         if ready is not None and True not in others and not torch.is_grad_enabled() and float(up) == 1.0:
-            return None, None, ready, *(None for _ in others)
+            return (None, None, ready, None) if len(others) == 1 else (None, None, ready, *(None for _ in others))
+        record, form = ctx.record, ctx.form
         z, *rest = ctx.saved_tensors
         found = [None, *(None for _ in others)]
         if True in others:
@@ -192,6 +193,10 @@ class Value(torch.autograd.Function):
         elif first:
             found[0] = times(record, form, z, tuple(rest), up, ready)
         return None, None, *found
+
+
+# what `Value.apply` comes to outside of functorch's transforms, of which routes.py has made sure
+differentiable = super(torch.autograd.Function, Value).apply
 
 
 class Slope(torch.autograd.Function):

@@ -13,24 +13,23 @@ from xent import backends
 Tensor = Any
 PLAIN = frozenset((torch.Tensor, torch.nn.Parameter))
 _dispatch = torch.Tensor.__torch_dispatch__
+_transforms, _modes = torch._C._are_functorch_transforms_active, torch._C._len_torch_dispatch_stack
+_tracer = torch._C._get_tracing_state
 
 
 def hosted(x: Tensor) -> bool:
     """Whether a tensor's memory can be read here and now: on the CPU, and no mode's or subclass's stand-in."""
-    return bool(x.is_cpu and (type(x) in PLAIN or type(x).__torch_dispatch__ is _dispatch))
+    return bool((type(x) in PLAIN or type(x).__torch_dispatch__ is _dispatch) and x.is_cpu)
 
 
 def fusible(logits: Tensor, rest: tuple[Tensor, ...]) -> bool:
     """Whether NumPy's kernels may have these tensors: no transform, no tracer, no forward mode would notice."""
-    return (
-        not backends.portable
-        and hosted(logits)
-        and all(hosted(x) for x in rest)
-        and forward_ad._current_level < 0
-        and not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0
-        and torch._C._get_tracing_state() is None
-    )
+    if backends.portable or forward_ad._current_level >= 0 or not hosted(logits):
+        return False
+    for x in rest:
+        if not hosted(x):
+            return False
+    return not (_transforms() or _modes() or _tracer() is not None)
 
 
 def watched(logits: Tensor, rest: tuple[Tensor, ...]) -> bool:

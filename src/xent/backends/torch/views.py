@@ -18,14 +18,13 @@ TABLES = frozenset(("class_weight", "pos_weight", "alpha", "prior", "bias"))  # 
 
 
 def view(x: Tensor) -> Array:
-    """A CPU tensor's memory as a NumPy array of its strides; bfloat16 as the structured dtype `BFLOAT16`."""
-    x = x.detach()
+    """A CPU tensor's memory as a NumPy array of its strides; bfloat16 as the structured dtype `BFLOAT16`.
+
+    Only where its sign is a bit that NumPy does not know (the imaginary part of a conjugate) is it a copy.
+    """
     if x.dtype is torch.bfloat16:
-        return x.resolve_neg().view(torch.int16).numpy().view(BFLOAT16)
-    try:
-        return x.numpy()
-    except RuntimeError:  # its sign is a bit that NumPy does not know
-        return x.resolve_neg().numpy()
+        return x.detach().resolve_neg().view(torch.int16).numpy().view(BFLOAT16)
+    return x.numpy(force=True)
 
 
 def tensor(a: Array) -> Tensor:
