@@ -90,8 +90,9 @@ def scaled(record: Loss, form: Form, z: Tensor, rest: Rest, factor: float) -> Te
     scale, _ = scale_of(record, rows)
     grad = fresh(rows, rows.logits.shape, rows.view, buffer(z))
     if rows.size:
-        rows.run(scale * factor, None, grad[1], None, None)
-    return tensor(settle(grad))
+        rows.run(scale * abs(factor), None, grad[1], None, None)
+    found = tensor(settle(grad))
+    return found.neg_() if factor < 0 else found
 
 
 def weighed(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor | None = None) -> Tensor:
