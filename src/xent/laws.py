@@ -27,8 +27,12 @@ class _Terms:
     def terms(self, ops: Any, nll: Array) -> Terms:
         raise NotImplementedError
 
+    def curve(self, ops: Any, nll: Array, p_ratio: Array) -> Array:
+        """cost'' = bend / q for 0 < nll < inf as autodiff wants it: nothing divided by q, p * (nll / q) given."""
+        raise NotImplementedError
 
-def _probability(ops: Any, nll: Array) -> Terms:
+
+def probability(ops: Any, nll: Array) -> Terms:
     """p, q = 1 - p and p * (nll / q), which is 1 at nll = 0 and 0 at nll = inf."""
     p, q = ops.exp(-nll), -ops.expm1(-nll)
     ratio = ops.where(q != 0, nll / ops.where(q != 0, q, 1.0), 1.0)
@@ -43,6 +47,9 @@ class Log(_Terms):
         flat = ops.where(ops.isnan(nll), nll, 1.0)
         return nll, flat, 0.0 * flat
 
+    def curve(self, ops: Any, nll: Array, p_ratio: Array) -> Array:
+        return 0.0 * nll
+
 
 @dataclass(frozen=True, slots=True)
 class Focal(_Terms):
@@ -52,10 +59,14 @@ class Focal(_Terms):
 
     def terms(self, ops: Any, nll: Array) -> Terms:
         g = self.gamma
-        p, q, p_ratio = _probability(ops, nll)
+        p, q, p_ratio = probability(ops, nll)
         power = q**g
         slope = power * (1.0 + g * p_ratio)
         return power * nll, slope, g * power * (2.0 * p + p_ratio * ((g - 1.0) * p - q))
+
+    def curve(self, ops: Any, nll: Array, p_ratio: Array) -> Array:
+        g, p, q = self.gamma, ops.exp(-nll), -ops.expm1(-nll)
+        return g * q ** (g - 1.0) * (2.0 * p + p_ratio * ((g - 1.0) * p - q))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,11 @@ class Poly(_Terms):
     epsilon: float
 
     def terms(self, ops: Any, nll: Array) -> Terms:
-        p, q, _ = _probability(ops, nll)
+        p, q, _ = probability(ops, nll)
         return nll + self.epsilon * q, 1.0 + self.epsilon * p, -self.epsilon * p * q
+
+    def curve(self, ops: Any, nll: Array, p_ratio: Array) -> Array:
+        return -self.epsilon * ops.exp(-nll)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,9 @@ class Generalised(_Terms):
     def terms(self, ops: Any, nll: Array) -> Terms:
         slope = ops.exp(-self.order * nll)
         return -ops.expm1(-self.order * nll) / self.order, slope, self.order * slope * ops.expm1(-nll)
+
+    def curve(self, ops: Any, nll: Array, p_ratio: Array) -> Array:
+        return -self.order * ops.exp(-self.order * nll)
 
 
 Law = Log | Focal | Poly | Generalised

@@ -22,6 +22,7 @@ class Rules:
     sigma: Scalar  # its derivative
     tanh: Scalar
     sech2: Scalar  # the derivative of tanh
+    p_ratio: Scalar  # x / (e^x - 1), x > 0: part of the focal law
     shares: Callable[[Array], Pair]  # p = softmax(z) and q = 1 - p, both to the last digits
     nll: Callable[[Array], Array]  # -log p
     lse: Callable[[Array], Array]  # log sum_k e^z_k, one per row
@@ -33,6 +34,7 @@ class Rules:
         self.softplus = ops.scalar_rule(self._softplus, self.sigma)
         self.tanh = ops.scalar_rule(ops.tanh, lambda x: self.sech2(x))
         self.sech2 = ops.scalar_rule(self._sech2, lambda x: -2.0 * self.tanh(x) * self.sech2(x))
+        self.p_ratio = ops.scalar_rule(lambda x: laws.probability(ops, x)[2], self._p_ratio_slope)
         self.shares = ops.row_rule(lambda z: statistics(ops, z)[:2], self._shares_jvp, self._shares_vjp)
         self.nll = ops.row_rule(lambda z: statistics(ops, z)[2], self._nll_jvp, self._nll_vjp)
         self.lse = ops.row_rule(lambda z: statistics(ops, z)[3], self._lse_jvp, self._lse_vjp)
@@ -50,17 +52,22 @@ class Rules:
         e = self.ops.exp(-2.0 * self.ops.abs(x))
         return 4.0 * e / ((1.0 + e) * (1.0 + e))
 
+    def _p_ratio_slope(self, x: Array) -> Array:
+        """Of p x / q, p = e^-x, q = 1 - p: (p / q) (1 - x / q), with no square of a q that may be tiny."""
+        p, q = self.ops.exp(-x), -self.ops.expm1(-x)
+        return p / q * (1.0 - x / q)
+
     def cost(self, law: laws.Law) -> Scalar:
-        """What a negative log-probability costs; its derivative is the law's slope, and that one's bend / q."""
+        """What a negative log-probability costs; its derivative is the law's slope, and that one's the law's curve."""
         if law == laws.Log():
             return lambda nll: nll
         if law not in self.costs:
             ops = self.ops
 
             def curve(nll: Array) -> Array:
-                ends = (nll == 0) | (nll == math.inf)  # where bend / q is 0 or meets a factor 0 in every derivative
+                ends = (nll == 0) | (nll == math.inf)  # where it is 0 or meets a factor 0 in every derivative
                 inner = ops.where(ends, 1.0, nll)
-                return ops.where(ends, 0.0, law.terms(ops, inner)[2] / -ops.expm1(-inner))
+                return ops.where(ends, 0.0, law.curve(ops, inner, self.p_ratio(inner)))
 
             slope = ops.scalar_rule(lambda nll: law.terms(ops, nll)[1], curve)
             self.costs[law] = ops.scalar_rule(lambda nll: law.terms(ops, nll)[0], slope)
