@@ -12,7 +12,7 @@ import torch
 
 from xent.backends.torch.views import beside
 from xent.torch.checks import first_wrong, held
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, reduction_of, span, spread
+from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_element, reduction_of, span, spread
 from xent.torch.reductions import finished, masked, product
 from xent.torch.softmax import NAMES, indices
 
@@ -103,9 +103,9 @@ def binary_cross_entropy(
     dtype = dtype_of(input, target)
     p = compute(input.to(torch.promote_types(input.dtype, dtype)))
     t = target.to(p.dtype)
-    keep = None if where is None else spread("where", where, input)
+    keep = None if where is None else per_element("where", where, input)
     for index in indices(ignore_index):
-        keep = target != index if keep is None else keep & (target != index)
+        keep = t != index if keep is None else keep & (t != index)
     if keep is not None:
         p, t = (torch.where(keep, x, torch.full_like(x, 0.5)) for x in (p, t))
     if label_smoothing:

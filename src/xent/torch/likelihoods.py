@@ -7,21 +7,19 @@ from typing import Any
 
 import torch
 
+from xent.backends.torch.ops import TORCH
 from xent.backends.torch.routes import fusible
 from xent.backends.torch.views import beside
 from xent.torch.checks import first_wrong, held
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, reduction_of, span, spread
+from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_element, per_row, reduction_of, span
 from xent.torch.reductions import finished, masked, product, sum_of
-from xent.torch.softmax import NAMES, indices, row_weights
+from xent.torch.softmax import NAMES, class_axis, indices, row_weights
 
 Tensor = Any
 
 
-def class_axis(input: Tensor, target: Tensor) -> tuple[int, Tensor]:
-    """The class axis of log-probabilities, and class ids in the shape of the rest."""
-    if input.dim() == 0:
-        raise ValueError("`input` must have a class axis; got a single number.")
-    axis = 0 if input.dim() == 1 else 1
+def ids_of(target: Tensor, input: Tensor, axis: int) -> Tensor:
+    """Class ids in the shape of the rows; torch takes (1,) for an unbatched one."""
     if input.dim() == 1 and tuple(target.shape) == (1,):
         target = target.reshape(())
     rows = tuple(input.shape[:axis] + input.shape[axis + 1 :])
@@ -29,27 +27,19 @@ def class_axis(input: Tensor, target: Tensor) -> tuple[int, Tensor]:
         raise ValueError(f"`target` must have one class id per row, {rows}; got shape {tuple(target.shape)}.")
     if target.is_floating_point():
         raise TypeError(f"`target` holds class ids and must be integers; got {target.dtype}.")
-    return axis, target
-
-
-def row_wise(name: str, x: Any, target: Tensor) -> Tensor:
-    """One entry per row."""
-    x = beside(name, x, target)
-    if x.shape != target.shape:
-        raise ValueError(f"`{name}` must have one entry per row, {tuple(target.shape)}; got shape {tuple(x.shape)}.")
-    return x
+    return TORCH.ids(target)
 
 
 def picked(input: Tensor, target: Tensor, axis: int, classes: int, ignore_index: Any, keep: Tensor | None) -> Tensor:
     """-input at every row's class; where a row does not count, whatever is there."""
-    if classes and type(ignore_index) is int and fusible(input, (target,)) and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and classes and type(ignore_index) is int and fusible(input, (target,)):
         kernel: Any = torch._C._nn.nll_loss_nd  # not of torch.nn.functional, where our own may stand
         try:
-            return compute(kernel(input, target.long(), None, 0, ignore_index))
+            return compute(kernel(input, target, None, 0, ignore_index))
         except IndexError:  # some id is out of range, perhaps in a row that does not count
             pass
     known = (target >= 0) & (target < classes)
-    ids = torch.where(known, target, torch.zeros_like(target)).long()
+    ids = torch.where(known, target, torch.zeros_like(target))
     losses = -input.gather(axis, ids.unsqueeze(axis)).squeeze(axis) if classes else input.sum(axis)
     fine = known if keep is None else known | ~keep
     rule = f"`target` must hold class ids in [0, {classes})"
@@ -88,13 +78,16 @@ def nll_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     target = beside("targets", target, floating("input", input))
-    axis, target = class_axis(input, target)
+    axis = class_axis(input, None)
+    target = ids_of(target, input, axis)
     classes = input.shape[axis]
-    keep = None if where is None else row_wise("where", where, target)
+    keep = None if where is None else per_row("where", where, target.shape, input)
     for index in indices(ignore_index):
         keep = target != index if keep is None else keep & (target != index)
     losses = picked(input, target, axis, classes, ignore_index, keep)
-    each = None if sample_weight is None else row_wise("sample_weight", sample_weight, target).to(losses.dtype)
+    each = (
+        None if sample_weight is None else per_row("sample_weight", sample_weight, target.shape, input).to(losses.dtype)
+    )
     if weight is not None:
         weight = beside("class_weight", weight, input)
         if tuple(weight.shape) != (classes,):
@@ -163,7 +156,7 @@ def kl_div(
         )
     dtype = dtype_of(input, target)
     q, t = (compute(x.to(dtype)) for x in (input, target))
-    keep = None if where is None else spread("where", where, input)
+    keep = None if where is None else per_element("where", where, input)
     losses = divergences(q, t, log_target, keep)
     if batch:
         return (sum_of(losses) / max(1, input.shape[0] if input.dim() else 1)).to(dtype)

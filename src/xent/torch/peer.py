@@ -8,17 +8,20 @@ reworded once, at the door.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import _reduction as legacy
 
+from xent.backends.torch.ops import TORCH
 from xent.backends.torch.routes import batched, hosted
 from xent.backends.torch.views import beside
 
 Tensor = Any
 HALF = (torch.float16, torch.bfloat16)
+UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)  # of which torch has no minimum
 
 
 class BadValue(ValueError, RuntimeError):
@@ -39,7 +42,8 @@ def reworded(error: Exception, names: dict[str, str]) -> Exception:
     if "`" not in message or isinstance(error, RuntimeError):
         return error
     for ours, theirs in names.items():
-        message = message.replace(f"`{ours}`", f"`{theirs}`").replace(f"`{ours}.", f"`{theirs}.")
+        message = re.sub(rf"`{ours}\b", f"`{theirs}", message)
+    message = re.sub(r"\blogits\b", names.get("logits", "logits"), message)
     if isinstance(error, TypeError):
         return BadType(message)
     return (BadIndex if "ids in [" in message else BadValue)(message)
@@ -119,13 +123,18 @@ def concrete(*tensors: Any) -> bool:
     )
 
 
+def signed_numbers(x: Tensor) -> Tensor:
+    """Integers as int64: beside an unsigned tensor torch would wrap a negative number."""
+    return x if x.is_floating_point() else TORCH.ids(x)
+
+
 def spread(name: str, x: Any, input: Tensor) -> Tensor:
     """A tensor that broadcasts to the input's shape, in that shape without a copy."""
     x = beside(name, x, input)
     full = tuple(input.shape)
     fits = x.dim() <= len(full) and all(a in (1, b) for a, b in zip(reversed(x.shape), reversed(full), strict=False))
     if not fits:
-        raise ValueError(f"`{name}` must broadcast to the shape of the input, {full}; got shape {tuple(x.shape)}.")
+        raise ValueError(f"`{name}` must broadcast to the shape of the logits, {full}; got shape {tuple(x.shape)}.")
     return x.expand(full)
 
 
@@ -133,5 +142,33 @@ def span(x: Tensor) -> tuple[float, float]:
     """The least and the greatest entry of a tensor that Python may look at; 0 and 0 of none."""
     if not x.numel():
         return 0.0, 0.0
-    low, high = x.detach().aminmax()
+    low, high = (x.detach() if x.dtype not in UNSIGNED else x.long()).aminmax()
     return float(low), float(high)
+
+
+def boolean(name: str, x: Tensor) -> Tensor:
+    """`x`; a `where` must be boolean."""
+    if name == "where" and x.dtype is not torch.bool:
+        raise TypeError(f"`where` must be boolean; got {x.dtype}. Write the condition out, as in `where=x > 0`.")
+    return x
+
+
+def per_row(name: str, x: Any, shape: tuple[int, ...], input: Tensor) -> Tensor:
+    """`sample_weight` or `where` of the softmax family: one per row."""
+    x = boolean(name, beside(name, x, input))
+    if tuple(x.shape) != tuple(shape):
+        raise ValueError(f"`{name}` must have one entry per row, {tuple(shape)}; got shape {tuple(x.shape)}.")
+    return x
+
+
+def per_element(name: str, x: Any, input: Tensor) -> Tensor:
+    """`sample_weight` or `where` of the sigmoid family: one per element or one per row, in the input's shape."""
+    x = boolean(name, beside(name, x, input))
+    if x.shape != input.shape and input.dim() >= 2 and x.shape == input.shape[:-1]:
+        x = x.unsqueeze(-1)
+    elif x.shape != input.shape:
+        raise ValueError(
+            f"`{name}` must have the shape of the logits, {tuple(input.shape)}, or one entry per row; "
+            f"got shape {tuple(x.shape)}."
+        )
+    return x.expand(input.shape)

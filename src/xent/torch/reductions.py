@@ -70,7 +70,8 @@ def divisor_of(
     if denominator == "weight":
         return sum_of(masked(weight, keep))
     if denominator == "positives":
-        return sum_of(masked(target.to(losses.dtype), keep)).clamp(min=1.0)  # type: ignore[union-attr]
+        counts = keep if weight is None else weight != 0 if keep is None else keep & (weight != 0)
+        return sum_of(masked(target.to(losses.dtype), counts)).clamp(min=1.0)  # type: ignore[union-attr]
     return denominator
 
 

@@ -9,8 +9,21 @@ import torch
 from xent.backends.torch.views import beside
 from xent.losses import sigmoid_cross_entropy
 from xent.torch import labels
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, reduction_of, span, spread
+from xent.torch.peer import (
+    BadIndex,
+    compute,
+    concrete,
+    drop_in,
+    dtype_of,
+    floating,
+    per_element,
+    reduction_of,
+    signed_numbers,
+    span,
+    spread,
+)
 from xent.torch.reductions import finished, mean_of, sum_of
+from xent.torch.softmax import indices
 
 Tensor = Any
 NAMES = {"logits": "input", "targets": "target"}
@@ -19,22 +32,10 @@ NAMES = {"logits": "input", "targets": "target"}
 def left_out(target: Tensor, where: Tensor | None, ignore_index: Any) -> Tensor | None:
     """Which elements count, where some may not."""
     keep = where
-    for index in () if ignore_index is None else ignore_index if isinstance(ignore_index, tuple) else (ignore_index,):
-        keep = target != index if keep is None else keep & (target != index)
+    for index in indices(ignore_index):
+        hit = signed_numbers(target) != index
+        keep = hit if keep is None else keep & hit
     return keep
-
-
-def rows_of(name: str, x: Any, input: Tensor) -> Tensor:
-    """`sample_weight` or `where`: one per element or one per row, in the input's shape."""
-    x = beside(name, x, input)
-    if x.shape != input.shape and input.dim() >= 2 and x.shape == input.shape[:-1]:
-        x = x.unsqueeze(-1)
-    elif x.shape != input.shape:
-        raise ValueError(
-            f"`{name}` must have the shape of the input, {tuple(input.shape)}, or one entry per row; "
-            f"got shape {tuple(x.shape)}."
-        )
-    return x.expand(input.shape)
 
 
 def weighed(
@@ -59,13 +60,13 @@ def binary(
     target = beside("targets", target, input)
     if target.shape != input.shape:
         raise ValueError(
-            f"`targets` must have the shape of the input, {tuple(input.shape)}; got shape {tuple(target.shape)}. "
+            f"`targets` must have the shape of the logits, {tuple(input.shape)}; got shape {tuple(target.shape)}. "
             "Nothing is broadcast."
         )
     signed = weight is not None and (not concrete(weight) or span(weight)[0] < 0)
     weight = None if weight is None else spread("weight", weight, input)
-    sample_weight = None if sample_weight is None else rows_of("sample_weight", sample_weight, input)
-    where = None if where is None else rows_of("where", where, input)
+    sample_weight = None if sample_weight is None else per_element("sample_weight", sample_weight, input)
+    where = None if where is None else per_element("where", where, input)
     view = labels.view(input, pos_weight)
     if view is not None:
         input, target, weight, sample_weight, where = (
@@ -158,7 +159,7 @@ def multilabel_soft_margin_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if floating("logits", input).dim() == 0:
-        raise IndexError("`input` must have a label axis; got a single logit.")
+        raise BadIndex("`input` must have a label axis; got a single logit.")
     dtype = dtype_of(input, target, weight, widened=False)
     if dtype is torch.float64 or reduction == "none":
         input = input.to(dtype if dtype is torch.float64 else torch.float32)

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from xent.backends.torch.ops import TORCH
 from xent.backends.torch.views import beside
 from xent.losses import softmax_cross_entropy
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, reduction_of, span
+from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_row, reduction_of, signed_numbers, span
 from xent.torch.reductions import finished, mean_of, product, sum_of
 
 Tensor = Any
@@ -23,12 +24,23 @@ def indices(ignore_index: Any) -> tuple[Any, ...]:
     return tuple(ignore_index) if isinstance(ignore_index, (tuple, list)) else (ignore_index,)
 
 
+def class_axis(input: Tensor, axis: int | None) -> int:
+    """The class axis, counted from the front: torch's where None."""
+    if input.dim() == 0:
+        raise ValueError("`input` must have a class axis; got a single number.")
+    if axis is None:
+        return 0 if input.dim() == 1 else 1
+    if not -input.dim() <= axis < input.dim():
+        raise ValueError(f"`axis` must name one of the input's {input.dim()} axes; got {axis}.")
+    return int(axis % input.dim())
+
+
 def rows_ignored(target: Tensor, axis: int, classes: int, ignore_index: Any) -> Tensor | None:
     """Which rows of probabilities are ignored; None where none can be.
 
     Filled with an ignored id, or its one-hot row. An id that is no probability shows in the first class.
     """
-    found = None
+    found, target = None, signed_numbers(target)
     for index in indices(ignore_index):
         hit = (target == index).all(axis) if index in (0, 1) else target.select(axis, 0) == index
         if 0 <= index < classes:
@@ -47,8 +59,9 @@ def counted_rows(
         if hit is not None:
             keep = ~hit if keep is None else keep & ~hit
         return keep
+    ids = TORCH.ids(target)
     for index in indices(ignore_index):
-        keep = target != index if keep is None else keep & (target != index)
+        keep = ids != index if keep is None else keep & (ids != index)
     return keep
 
 
@@ -58,9 +71,9 @@ def folded(
     """Class weights and smoothing as part of the targets: entries t'_k w_k of any sign."""
     classes = weight.shape[0]
     if not dense:
-        ids = torch.where(keep, target, torch.zeros_like(target)).long()
+        ids = torch.where(keep, TORCH.ids(target), 0)
         target = torch.nn.functional.one_hot(ids, classes).movedim(-1, axis)
-    shape = [classes if k == axis % target.dim() else 1 for k in range(target.dim())]
+    shape = [classes if k == axis else 1 for k in range(target.dim())]
     at = 1.0 / classes if prior is None else torch.as_tensor(prior, dtype=weight.dtype).reshape(shape)
     return ((1.0 - label_smoothing) * target.to(weight.dtype) + label_smoothing * at) * weight.reshape(shape)
 
@@ -89,7 +102,7 @@ def row_weights(target: Tensor, weight: Tensor, axis: int, dense: bool, keep: Te
         return (target.to(weight.dtype) * weight.reshape(shape)).sum(axis)
     if weight.shape[0] == 0:
         return torch.ones_like(target, dtype=weight.dtype)
-    ids = target.long() if target.dtype is not torch.int64 else target
+    ids = TORCH.ids(target)
     return weight[ids if keep is None else ids.clamp(0, weight.shape[0] - 1)]
 
 
@@ -103,13 +116,13 @@ def signed(
             f"`class_weight` must hold one number per class, shape ({input.shape[axis]},); got {tuple(weight.shape)}."
         )
     input = compute(input)
-    weight, axis = weight.to(input.dtype), axis % input.dim()
+    weight = weight.to(input.dtype)
     sample_weight, options["sample_weight"] = options.pop("sample_weight"), None
     if keep is None:
         keep = torch.ones(input.shape[:axis] + input.shape[axis + 1 :], dtype=torch.bool, device=input.device)
     losses = signed_losses(input, target, weight, axis, dense, keep, options)
     if sample_weight is not None:
-        sample_weight = beside("sample_weight", sample_weight, input).to(losses.dtype)
+        sample_weight = per_row("sample_weight", sample_weight, losses.shape, input).to(losses.dtype)
         losses = product(sample_weight, losses)
     each = row_weights(target, weight, axis, dense, keep)
     each = each if sample_weight is None else each * sample_weight
@@ -199,7 +212,9 @@ def cross_entropy(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     floating("logits", input)
-    axis = axis if axis is not None else 0 if input.dim() == 1 else 1
+    axis = class_axis(input, axis)
+    if where is not None:
+        where = per_row("where", where, input.shape[:axis] + input.shape[axis + 1 :], input)
     hard, dense = False, False
     if not isinstance(target, tuple):
         target = beside("targets", target, input)
