@@ -31,7 +31,9 @@ def collect(
 ) -> tuple[Call, list[Any]]:
     """The call and its operands, as they came."""
     named = {"logits": logits}
-    if type(targets) is tuple and len(targets) == 2:
+    if type(targets) is tuple:
+        if len(targets) != 2:
+            sparse(targets, logits.shape, 0, "class")  # says so
         named |= dict(zip(("ids", "probs"), targets, strict=True))
     else:
         named["targets"] = targets
@@ -156,6 +158,6 @@ def checked(call: Call, operands: Sequence[Any]) -> None:
     kept = {name: stand_in(name, x) for name, x in zip(call.names, operands, strict=True)}
     shape = kept["logits"].shape
     if call.axis is None and "ids" in kept and shape:
-        sparse((kept.pop("ids"), kept.pop("probs")), shape, len(shape) - 1, shape[-1], "label")
+        sparse((kept.pop("ids"), kept.pop("probs")), shape, len(shape) - 1, "label")
         kept["targets"] = np.broadcast_to(np.float32(0), shape)  # `rows` would write them out
     replace(call, names=tuple(kept)).rows(list(kept.values()))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
+from xent import backends
 from xent.backends.jax import portably, primitive
 from xent.backends.jax.call import Call
 
@@ -68,7 +69,7 @@ def along(call: Call, primals: Sequence[Array], tangents: Sequence[Any], found: 
         operands = list(primals)
         for i, x in zip(moving, some, strict=True):
             operands[i] = x
-        return portably.results(call)(*operands)
+        return portably.compiled(call, backends.checking)(*operands)
 
     moved = jax.jvp(portable, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
     return [x.astype(like.dtype) for x, like in zip(moved, found, strict=True)]
