@@ -117,7 +117,7 @@ class Isotonic(Calibrator):
         x = np.stack([least, most], 1).reshape(-1)
         y = np.repeat(logit, 2)
         keep = np.isfinite(x) & np.concatenate([[True], x[1:] != x[:-1]])
-        x, y = (x[keep], y[keep]) if keep.any() else (np.zeros(1), np.full(1, base))
+        x, y = (x[keep], y[keep]) if keep.any() else (np.zeros(1), np.clip([base], logit[0], logit[-1]))
         return IsotonicMap(
             x=tuple(x.tolist()), y=tuple(y.tolist()), ends=(float(logit[0]), float(logit[-1])), **frame
         )  # fmt: skip

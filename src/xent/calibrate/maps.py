@@ -183,7 +183,7 @@ class IsotonicMap(Map):
         x, y = self._arrays
         right = np.clip(np.searchsorted(x, z, "left"), 0, len(x) - 1)
         left = np.maximum(right - 1, 0)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             share = (z - x[left]) / (x[right] - x[left])  # NaN only where left is right
         share = np.where((z >= x[right]) | (left == right), 1.0, share)
         found = y[left] + share * (y[right] - y[left])
