@@ -97,7 +97,7 @@ def smooth_labels(labels: Any, alpha: Any, *, axis: Any = -1, where: Any = None)
     [0.05 0.85 0.05 0.05]
     """
     t = floating("labels", labels)
-    if isinstance(alpha, Real) and not 0 <= alpha <= 1:
+    if isinstance(alpha, Real) and not 0 <= float(alpha) <= 1:
         raise ValueError(f"`alpha` must be in [0, 1]; got {alpha!r}.")
     axes = class_axes(axis, t.ndim)
     if where is None:

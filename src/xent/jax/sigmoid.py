@@ -77,7 +77,7 @@ def sigmoid_focal_loss(
     """
     z, t = pair(logits, labels)
     for name, value, rule, most in (("gamma", gamma, ">= 0", jnp.inf), ("alpha", alpha, "in [0, 1]", 1.0)):
-        if isinstance(value, Real) and not 0 <= value <= most:
+        if isinstance(value, Real) and not 0 <= float(value) <= most:
             raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
     weigh = [x for x in (sample_weight, where) if x is not None]
     numbers = isinstance(gamma, Real) and (alpha is None or isinstance(alpha, Real))

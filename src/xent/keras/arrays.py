@@ -49,8 +49,6 @@ def aligned(x: Any, shape: Shape, dtype: Any) -> Array:
     if x is None:
         return None
     x = ops.convert_to_tensor(x) if dtype is None else ops.convert_to_tensor(x, dtype=dtype)
-    if len(x.shape) == len(shape) + 1 and x.shape[-1] == 1:
-        return ops.squeeze(x, -1)
     if 0 < len(x.shape) < len(shape):
         return ops.reshape(x, (*x.shape, *(1 for _ in range(len(shape) - len(x.shape)))))
     return x
@@ -58,12 +56,16 @@ def aligned(x: Any, shape: Shape, dtype: Any) -> Array:
 
 def counted(mask: Array, weight: Array, shape: Shape) -> Array:
     """Which losses count: those a mask leaves and a weight does not make 0; None where all do."""
-    keep = None if mask is None else ops.cast(mask, "bool")
-    if weight is not None:
-        heavy = ops.not_equal(weight, 0)
-        keep = heavy if keep is None else ops.logical_and(keep, heavy)
-    if keep is None or len(keep.shape) > len(shape):
-        return None
-    if any(n not in (1, m) for n, m in zip(reversed(keep.shape), reversed(shape), strict=False)):
-        return None  # Keras says what is wrong with it
-    return cast(Array, ops.broadcast_to(keep, shape))
+    keep = None
+    for x in (mask, weight):
+        if x is None:
+            continue
+        x = ops.not_equal(x, 0)
+        if len(x.shape) == len(shape) + 1 and x.shape[-1] == 1:
+            x = ops.squeeze(x, -1)
+        if len(x.shape) > len(shape) or any(
+            n not in (1, m) for n, m in zip(reversed(x.shape), reversed(shape), strict=False)
+        ):
+            return None  # Keras says what is wrong with it
+        keep = x if keep is None else ops.logical_and(keep, x)
+    return None if keep is None else cast(Array, ops.broadcast_to(keep, shape))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 try:
     import keras
 except ModuleNotFoundError as error:
@@ -20,3 +23,6 @@ if name not in BACKENDS:
         f"`xent.keras` works on Keras's torch and jax backends; got the backend {name!r}. Set the environment variable "
         "KERAS_BACKEND=torch or KERAS_BACKEND=jax before Keras is imported."
     )
+
+_room = import_module(f"xent.backends.{name}.ops")
+OPS: Any = _room.TORCH if name == "torch" else _room.OPS  # the portable operations on this backend's arrays

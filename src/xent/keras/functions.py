@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
-from xent.keras import backend, probabilities
+from xent.keras import probabilities
 from xent.keras.arrays import class_ids, set_keras_mask, without
+from xent.keras.backend import OPS
 from xent.losses import sigmoid_cross_entropy, softmax_cross_entropy
 from xent.objective import axis_of
+from xent.portable.blended import focal
 
 Array = Any
+T = TypeVar("T")
 KERAS = ("denominator", "empty", "ignore_index", "out", "reduction", "sample_weight")  # Keras has its own of these
 
-registered = keras.saving.register_keras_serializable(package="xent")
+registered: Callable[[T], T] = keras.saving.register_keras_serializable(package="xent")
 
 
 def entered(y_true: Any, y_pred: Any, axis: Any, options: dict[str, Any], from_logits: bool) -> tuple[Array, Array]:
@@ -26,9 +30,7 @@ def entered(y_true: Any, y_pred: Any, axis: Any, options: dict[str, Any], from_l
     axis_of(axis)
     for name in options:
         if name in KERAS:
-            raise TypeError(
-                f"`{name}` is no argument here: reductions, weights and masks are Keras's own."
-            )
+            raise TypeError(f"`{name}` is no argument here: reductions, weights and masks are Keras's own.")
         if not from_logits and name != "where" and options[name] is not None:
             raise ValueError(f"`{name}` acts on logits: it needs `from_logits=True`.")
     y_pred = ops.convert_to_tensor(y_pred)
@@ -94,6 +96,10 @@ def binary_crossentropy(
     return left(ops.cast(ops.mean(probabilities.binary(t, p, probabilities.floor(epsilon)), axis), z.dtype), where)
 
 
+def _plain(z: Array, t: Array) -> Array:
+    return sigmoid_cross_entropy(z, t, reduction="none")
+
+
 @registered
 def binary_focal_crossentropy(
     y_true: Any, y_pred: Any, apply_class_balancing: bool = False, alpha: float = 0.25, gamma: float = 2.0,
@@ -116,20 +122,11 @@ def binary_focal_crossentropy(
         t, p = chances(t, kept(z, where, axis, 0.5), label_smoothing, 0.5)
         losses = probabilities.binary_focal(t, p, weight, gamma, probabilities.floor(epsilon))
     else:
-        if tuple(t.shape) != tuple(z.shape):
-            chances(t, z, 0.0, 0.5)  # says so
+        t = dense(t, z)
         if label_smoothing:
             t = ops.cast(t, z.dtype) * (1.0 - label_smoothing) + 0.5 * label_smoothing
-        z = kept(z, where, axis, 0.0)
-        if backend.name == "jax":
-            from xent.jax import sigmoid_focal_loss
-
-            losses = sigmoid_focal_loss(z, t, alpha=weight, gamma=gamma)
-        else:
-            from xent.torch import sigmoid_focal_loss
-
-            losses = sigmoid_focal_loss(z, t, alpha=-1.0 if weight is None else weight, gamma=gamma)
-    return left(ops.cast(ops.mean(losses, axis), ops.convert_to_tensor(y_pred).dtype), where)
+        losses = focal(OPS, _plain, kept(z, where, axis, 0.0), t, weight, gamma)
+    return left(ops.cast(ops.mean(losses, axis), z.dtype), where)
 
 
 def one_class(name: str, y_pred: Array, axis: int) -> None:

@@ -10,6 +10,7 @@ from keras import ops
 
 from xent.keras import functions
 from xent.keras.arrays import aligned, counted, get_keras_mask, same_rank, set_keras_mask, without
+from xent.keras.probabilities import floor
 from xent.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 Array = Any
@@ -47,7 +48,7 @@ class CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
         """The reduced loss."""
         mask = get_keras_mask(y_pred)
-        with ops.name_scope(self.name):
+        with keras.name_scope(self.name):
             y_pred, y_true = ops.convert_to_tensor(y_pred, dtype=self.dtype), ops.convert_to_tensor(y_true)
             y_true, y_pred = same_rank(y_true, y_pred)
             shape = without(y_pred.shape, self.arguments.get("axis", -1))
@@ -67,7 +68,7 @@ def checked(kind: type, from_logits: bool, epsilon: Any, numbers: dict[str, Any]
     """Bad options are errors when the loss is made, not when it is called."""
     functions.entered(0, 0.0, numbers.get("axis", -1), options, from_logits)
     if epsilon is not None:
-        functions.probabilities.floor(epsilon)
+        floor(epsilon)
     kind(**numbers, **{key: functions.plain(value) for key, value in options.items()})
 
 
@@ -178,5 +179,5 @@ class KLDivergence(CrossEntropy):
         epsilon: float | None = None,
     ) -> None:  # fmt: skip
         if epsilon is not None:
-            functions.probabilities.floor(epsilon)
+            floor(epsilon)
         super().__init__(reduction, name, dtype, epsilon=epsilon)

@@ -39,5 +39,5 @@ def focal(ops: Ops, losses: Callable[[Array, Array], Array], z: Array, t: Array,
 def power(ops: Ops, q: Array, gamma: Any) -> Array:
     """q^gamma for 0 <= q <= 1, with derivatives where q has underflowed."""
     if isinstance(gamma, Real) and float(gamma).is_integer():
-        return q ** int(gamma)
+        return q ** int(float(gamma))
     return ops.maximum(q, ops.zeros_like(q) + 2.0**-126) ** gamma
