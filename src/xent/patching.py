@@ -36,36 +36,37 @@ class Swap:
     command: str  # that installs the library
     lasting: bool = False  # by `patch`
     depth: int = 0  # how many `with patched` are open
-    originals: dict[tuple[str, str], Any] = field(default_factory=dict)
+    swapped: list[tuple[Any, str, Any, Any]] = field(default_factory=list)  # (module, name, theirs, ours)
 
     def settle(self) -> None:
         """Swapped in or out, as it should be."""
-        if self.lasting or self.depth:
-            if not self.originals:
-                self.swap_in()
-        elif self.originals:
+        if (self.lasting or self.depth > 0) == bool(self.swapped):
+            return
+        if self.swapped:
             self.swap_out()
+        else:
+            self.swap_in()
+        _forget_compiled()
 
     def swap_in(self) -> None:
-        ours = import_module(self.drop_ins)
-        found = {}
-        for place in self.modules:
-            module = sys.modules.get(place) or _imported(place, required=place == self.modules[0], command=self.command)
-            for name in self.names if module is not None else ():
-                if hasattr(module, name):
-                    found[place, name] = getattr(ours, name)
-        for (place, name), function in found.items():
-            self.originals[place, name] = getattr(sys.modules[place], name)
-            setattr(sys.modules[place], name, function)
-        _forget_compiled()
+        first, *others = self.modules
+        places = [_imported(first, self.command), *(sys.modules[name] for name in others if name in sys.modules)]
+        drop_ins = import_module(self.drop_ins)
+        found = [
+            (place, name, getattr(place, name), getattr(drop_ins, name))
+            for place in places
+            for name in self.names
+            if hasattr(place, name)
+        ]
+        for place, name, _, ours in found:
+            setattr(place, name, ours)
+        self.swapped = found
 
     def swap_out(self) -> None:
-        ours = import_module(self.drop_ins)
-        for (place, name), original in self.originals.items():
-            if getattr(sys.modules[place], name, None) is getattr(ours, name):  # else another swapped it since
-                setattr(sys.modules[place], name, original)
-        self.originals.clear()
-        _forget_compiled()
+        for place, name, theirs, ours in self.swapped:
+            if getattr(place, name, None) is ours:  # else another has swapped it since
+                setattr(place, name, theirs)
+        self.swapped = []
 
 
 SWAPS = {
@@ -80,12 +81,10 @@ SWAPS = {
 _lock = RLock()
 
 
-def _imported(place: str, required: bool, command: str) -> Any:
+def _imported(place: str, command: str) -> Any:
     try:
         return import_module(place)
     except ModuleNotFoundError as error:
-        if not required:
-            return None
         library = place.partition(".")[0]
         raise ImportError(f"`{library}` cannot be patched: it is not installed: {command}") from error
 
