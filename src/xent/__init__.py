@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from xent.backends.checks import device_checks
 from xent.information import (
     cross_entropy,
     entropy,
@@ -20,6 +21,7 @@ from xent.probabilities import LogLoss, log_loss
 
 if TYPE_CHECKING:
     from xent.evaluate import Score, score
+    from xent.patching import patch, patched, unpatch
 
 __version__ = "0.1.0"
 
@@ -29,6 +31,7 @@ __all__ = [
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
     "cross_entropy",
+    "device_checks",
     "entropy",
     "js_divergence",
     "kl_divergence",
@@ -36,21 +39,30 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "patch",
+    "patched",
     "score",
     "sigmoid",
     "sigmoid_cross_entropy",
     "softmax",
     "softmax_cross_entropy",
+    "unpatch",
 ]
 
-_LATE = {"Score": "xent.evaluate", "score": "xent.evaluate"}  # name -> module that is imported on first use
-_DROP_INS = ("jax", "keras", "torch")  # submodules that import their framework, on first use too
+_LATE = {  # name -> module that is imported on first use
+    "Score": "xent.evaluate",
+    "patch": "xent.patching",
+    "patched": "xent.patching",
+    "score": "xent.evaluate",
+    "unpatch": "xent.patching",
+}
+_ROOMS = ("calibrate", "jax", "keras", "torch")  # submodules imported on first use, three of them with their framework
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _DROP_INS:
+    if name in _ROOMS:
         return import_module(f"xent.{name}")
     if name not in _LATE:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
@@ -58,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_DROP_INS})
+    return sorted({*globals(), *__all__, *_ROOMS})
