@@ -28,6 +28,7 @@ ROOMS = {
     "forecasts": ("_kernels", "objective", "passes", "portable", "rows", "tables"),
     "probabilities": ("backends", "forecasts", "objective", "portable", "rows", "tables"),
     "information": ("_kernels", "backends", "objective", "portable", "probabilities", "rows", "tables"),
+    "calibrate": ("backends", "information", "losses", "objective", "probabilities"),
     "torch": ("backends", "losses", "torch"),
     "patching": (),
 }
