@@ -56,7 +56,14 @@ class Call:
         """Shape and dtype of the reduced value, or of the losses."""
         if self.record.reduction != "none":
             return (), np.dtype(np.float64 if dtype == np.float64 else np.float32)
-        return tuple(np.delete(shape, self.axis).tolist()) if self.axis is not None else shape, dtype
+        return self.without_classes(shape), dtype
+
+    def without_classes(self, axes: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What is known of each axis of the logits, for the axes of the losses."""
+        if self.axis is None:
+            return axes
+        at = self.axis % len(axes)
+        return axes[:at] + axes[at + 1 :]
 
     @property
     def axis(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from xent import portable
+from xent.backends.jax.arrays import spread
 from xent.backends.jax.call import Call
 from xent.backends.jax.ops import OPS
 
@@ -25,13 +26,26 @@ def results(call: Call) -> Callable[..., list[Array]]:
 @lru_cache(maxsize=256)
 def compiled(call: Call, checking: bool) -> Callable[..., list[Array]]:
     """The same under jit, whatever the debugging flags; `checking` is part of what is compiled."""
-    program: Any = jax.jit(results(call))
+    program: Any = jax.jit(lambda *operands: in_parts(call, operands) if spread(operands) else results(call)(*operands))
 
     def run(*operands: Array) -> list[Array]:
         with jax.disable_jit(False):
             return list(program(*operands))
 
     return run
+
+
+def in_parts(call: Call, operands: Sequence[Array]) -> list[Array]:
+    """The results for operands whose types say how they are spread: the compiler spreads what lies between."""
+    kind: Any = jax.typeof(operands[0]).sharding
+    partition: Any = jax.sharding.PartitionSpec
+    spec = tuple(kind.spec)
+    outs = []
+    for shape, _ in call.results(operands[0].shape, operands[0].dtype):
+        own = spec if len(shape) == len(spec) else call.without_classes(spec) if shape else ()
+        outs.append(jax.sharding.NamedSharding(kind.mesh, partition(*own)))
+    program: Any = jax.sharding.auto_axes(results(call), out_sharding=outs)
+    return list(program(*operands))
 
 
 def value(call: Call, operands: Any) -> Array:
