@@ -13,11 +13,8 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything that owns a thread pool is imported
 
-import argparse
 import math
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -87,27 +84,21 @@ def alone(rows: int, classes: int, rounds: int) -> dict[str, float]:
 
 
 def high_water() -> int:
-    """The most memory this process ever held, in bytes; getrusage would count the parent's too."""
+    """The most memory that this process held since the mark was set back, in bytes."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 
-def grown(name: str, rows: int, classes: int) -> float:
-    """What loss and gradient hold beyond the logits at their peak, over the logits' bytes."""
-    pass_of(name, torch.randn(64, 32, requires_grad=True), torch.zeros(64, dtype=torch.long))
+def peak(name: str, rows: int, classes: int) -> float:
+    """What loss and gradient hold beyond the logits at their peak, over the logits' bytes, which are too many for the
+    allocator to keep. NaN where the system does not tell."""
+    if not (mark := Path("/proc/self/clear_refs")).exists():
+        return math.nan
     logits, ids = torch.randn(rows, classes, requires_grad=True), torch.randint(classes, (rows,))
-    Path("/proc/self/clear_refs").write_text("5")  # the mark falls to what is held now
+    mark.write_text("5")  # the high water falls to what is held now
     before = high_water()
     pass_of(name, logits, ids)
     return (high_water() - before) / logits.nbytes
-
-
-def peak(name: str, rows: int, classes: int) -> float:
-    """`grown` in a process of its own; NaN where the system does not tell."""
-    if not Path("/proc/self/clear_refs").exists():
-        return math.nan
-    command = [sys.executable, __file__, "--peak", name, str(rows), str(classes)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def picture(runs, out) -> None:
@@ -126,13 +117,9 @@ def main() -> None:
     parser = workbench.parser(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.peak:
-        print(grown(options.peak[0], int(options.peak[1]), int(options.peak[2])))
-        return
-    epochs, shape, rounds = (4, (1024, 4096), 4) if options.quick else (options.epochs, (8192, 4096), 12)
+    epochs, shape, rounds = (4, (2560, 4096), 4) if options.quick else (options.epochs, (8192, 4096), 12)
     runs = train(options.seed, epochs, workbench.digits())
     small, wide = alone(64, 10, 100 if options.quick else 2000), alone(*shape, rounds)
     rows = [
