@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from xent import backends
+from xent.backends.torch.ops import TORCH
 from xent.torch.peer import concrete
 
 Tensor = Any
@@ -19,7 +20,7 @@ def held(ok: Tensor, losses: Tensor, message: str) -> Tensor:
             return losses
         raise ValueError(message)
     if backends.checking:
-        torch._assert_async(ok.all(), message)
+        TORCH.check(ok, message)
     return losses * torch.where(ok, 1.0, torch.nan).to(losses.dtype)
 
 

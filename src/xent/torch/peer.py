@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.nn import _reduction as legacy
 
+from xent import backends
 from xent.backends.torch.ops import TORCH
 from xent.backends.torch.routes import batched, hosted
 from xent.backends.torch.views import beside
@@ -117,6 +118,7 @@ def concrete(*tensors: Any) -> bool:
     """Whether Python may look at the tensors' values: on the CPU, and no compiler, tracer or batch behind them."""
     return (
         not torch.compiler.is_compiling()
+        and not backends.portable
         and all(hosted(x) and not batched(x) for x in tensors)
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._get_tracing_state() is None
@@ -131,6 +133,8 @@ def signed_numbers(x: Tensor) -> Tensor:
 def spread(name: str, x: Any, input: Tensor) -> Tensor:
     """A tensor that broadcasts to the input's shape, in that shape without a copy."""
     x = beside(name, x, input)
+    if x.shape == input.shape:
+        return x
     full = tuple(input.shape)
     fits = x.dim() <= len(full) and all(a in (1, b) for a, b in zip(reversed(x.shape), reversed(full), strict=False))
     if not fits:
