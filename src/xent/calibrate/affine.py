@@ -108,7 +108,8 @@ class Matrix(Calibrator):
 
     Args:
         probs, floor, label_smoothing: as in `Temperature`.
-        ridge: > 0. Only off the diagonal; scales and biases are free.
+        ridge: > 0. Only off the diagonal; scales and biases are free. The default has the largest gain, or is within
+            0.001 nats of it, among 10, 30, 100, 300, 1000, 3000 on the four CIFAR models of docs/calibration.md.
 
     Attributes: `weight_` (K, K), `bias_` (K,), `map_`, `classes_`, `n_features_in_`.
 
@@ -134,7 +135,7 @@ class Matrix(Calibrator):
     map_: MatrixMap
 
     def __init__(
-        self, *, probs: bool = False, floor: float = 0.0, label_smoothing: float = 0.0, ridge: float = 100.0
+        self, *, probs: bool = False, floor: float = 0.0, label_smoothing: float = 0.0, ridge: float = 30.0
     ) -> None:
         self.probs = probs
         self.floor = floor
