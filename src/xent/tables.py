@@ -133,6 +133,7 @@ def sigmoid(objective: SigmoidObjective, arrays: Given, labels: int, single: boo
     A target t pays P(t) phi+(softplus(-z)) + Q(t) phi-(softplus(z)) with weight W(t), each X(t) = (1 - t) X0 + t X1:
     P = A t', Q = B (1 - t'), t' = (1 - eps) t + eps prior. `single`: logits without a label axis.
     """
+    labels = int(labels)  # a compiler's symbol becomes the number it stands for
     if arrays is None and (labels, single) in objective.memory:
         known: tuple[Array, bool, Pipe] = objective.memory[labels, single]
         return known
@@ -156,6 +157,7 @@ def sigmoid(objective: SigmoidObjective, arrays: Given, labels: int, single: boo
 
 def softmax(objective: SoftmaxObjective, arrays: Given, classes: int) -> tuple[Array, Array, Array, Pipe]:
     """(class_loss = class_weight * alpha, class_weight, prior, pipe), each (K,) or None."""
+    classes = int(classes)
     if arrays is None and classes in objective.memory:
         known: tuple[Array, Array, Array, Pipe] = objective.memory[classes]
         return known

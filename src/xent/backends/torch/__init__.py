@@ -10,7 +10,7 @@ from xent import tables
 from xent.backends.torch import composite, fused, operators
 from xent.backends.torch.composite import Form, Rest
 from xent.backends.torch.routes import fusible, watched
-from xent.backends.torch.views import FLOATS, beside, filled, logits_of, taken, view
+from xent.backends.torch.views import FLOATS, beside, checked, filled, logits_of, taken, view
 from xent.passes import Loss
 
 Tensor = Any
@@ -23,7 +23,7 @@ def gathered(record: Loss, logits: Tensor, targets: Any, arrays: Arrays) -> tupl
     if logits.dtype not in FLOATS or logits.layout is not torch.strided:
         logits_of(logits)
     if not arrays and type(targets) is torch.Tensor and targets.device == logits.device:
-        return NOTHING, (targets,)
+        return NOTHING, (targets if targets.layout is torch.strided else checked("targets", targets),)
     given: Arrays = {}
     if arrays:
         tables.given(record, arrays)

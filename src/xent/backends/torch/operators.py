@@ -50,15 +50,14 @@ def value_like(record: Any, logits: Tensor) -> Tensor:
     if record.reduction != "none":
         return logits.new_empty((), dtype=torch.float64 if logits.dtype is torch.float64 else torch.float32)
     if isinstance(record, SigmoidObjective):
-        return logits.new_empty(logits.shape)
+        return torch.empty_like(logits)
     axis = record.axis % logits.dim()
     return logits.new_empty(logits.shape[:axis] + logits.shape[axis + 1 :])
 
 
-def laid(gradient: Tensor, logits: Tensor) -> Tensor:
-    """A gradient in the layout that the fake one promises."""
-    place = torch.empty_like(logits)
-    return gradient if gradient.stride() == place.stride() else place.copy_(gradient)
+def laid(found: Tensor, place: Tensor) -> Tensor:
+    """A result in the layout that its stand-in promises."""
+    return found if found.stride() == place.stride() else torch.empty_like(place).copy_(found)
 
 
 # ---- what the operators compute
@@ -66,29 +65,29 @@ def laid(gradient: Tensor, logits: Tensor) -> Tensor:
 
 def loss(*arguments: Any) -> Tensor:
     call = called(*arguments)
-    return path(call).value(*call)
+    return laid(path(call).value(*call), value_like(call[0], call[2]))
 
 
 def value_and_grad(*arguments: Any) -> tuple[Tensor, Tensor]:
     call = called(*arguments)
-    value, gradient = path(call).value_and_grad(*call)
-    return value, laid(gradient, call[2])
+    found, gradient = path(call).value_and_grad(*call)
+    return laid(found, value_like(call[0], call[2])), laid(gradient, torch.empty_like(call[2]))
 
 
 def grad_and_hess(*arguments: Any) -> tuple[Tensor, Tensor]:
     call = called(*arguments)
     first, second = path(call).grad_and_hess(*call)
-    return laid(first, call[2]), laid(second, call[2])
+    return laid(first, torch.empty_like(call[2])), laid(second, torch.empty_like(call[2]))
 
 
 def hvp(v: Tensor, *arguments: Any) -> Tensor:
     call = called(*arguments)
-    return laid(path(call, v).hvp(*call, v), call[2])
+    return laid(path(call, v).hvp(*call, v), torch.empty_like(call[2]))
 
 
 def pullback(up: Tensor, *arguments: Any) -> Tensor:
     call = called(*arguments)
-    return laid(path(call, up).times(*call, up), call[2])
+    return laid(path(call, up).times(*call, up), torch.empty_like(call[2]))
 
 
 # ---- their shapes
@@ -129,6 +128,11 @@ def remembered(ctx: Any) -> list[Any]:
     return [*saved[: ctx.text], ctx.record, *saved[ctx.text :]]
 
 
+def wanted_of(ctx: Any, count: int) -> list[bool]:
+    """Which inputs want a derivative; those left at None do not come."""
+    return [*ctx.needs_input_grad, *[False] * count][:count]
+
+
 def pulled(arguments: list[Any], up: Tensor, wanted: list[bool]) -> list[Any]:
     """The derivative in each wanted argument: in the logits by an operator, else by the portable path."""
     found = [None] * len(arguments)
@@ -143,13 +147,15 @@ def pulled(arguments: list[Any], up: Tensor, wanted: list[bool]) -> list[Any]:
     return found
 
 
-def loss_backward(ctx: Any, up: Tensor) -> tuple[Any, ...]:
-    return tuple(pulled(remembered(ctx), up, list(ctx.needs_input_grad)))
+def loss_backward(ctx: Any, up: Tensor | None) -> tuple[Any, ...]:
+    arguments = remembered(ctx)
+    wanted = wanted_of(ctx, len(arguments))
+    return (None,) * len(wanted) if up is None else tuple(pulled(arguments, up, wanted))
 
 
 def pair_backward(ctx: Any, up: Any, v: Any) -> tuple[Any, ...]:
     *arguments, gradient = remembered(ctx)
-    wanted, found = list(ctx.needs_input_grad), [None] * len(arguments)
+    wanted, found = wanted_of(ctx, len(arguments)), [None] * len(arguments)
     once = record_of(ctx.record).reduction != "none" and gradient.dtype is not torch.float16
     if up is not None:
         found = pulled(arguments, up, [wanted[0] and not once, *wanted[1:]])
@@ -161,9 +167,10 @@ def pair_backward(ctx: Any, up: Any, v: Any) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def pullback_backward(ctx: Any, v: Tensor) -> tuple[Any, ...]:
+def pullback_backward(ctx: Any, v: Tensor | None) -> tuple[Any, ...]:
     up, *arguments = remembered(ctx)
-    return tuple(twice(arguments, up, v, list(ctx.needs_input_grad)))
+    wanted = wanted_of(ctx, 1 + len(arguments))
+    return (None,) * len(wanted) if v is None else tuple(twice(arguments, up, v, wanted))
 
 
 def twice(arguments: list[Any], up: Tensor, v: Tensor, wanted: list[bool]) -> list[Any]:
@@ -180,38 +187,34 @@ def twice(arguments: list[Any], up: Tensor, v: Tensor, wanted: list[bool]) -> li
 # ---- their registration
 
 
-def batched_rule(compute: Any) -> Any:
-    """Under `vmap` an operator is its portable self."""
+def batched(operator: Any) -> Any:
+    """Under `vmap`, one call after the other."""
 
     def rule(info: Any, in_dims: Any, *arguments: Any) -> tuple[Any, Any]:
-        found = torch.vmap(compute, in_dims, randomness=info.randomness)(*arguments)
-        return found, (0, 0) if isinstance(found, tuple) else 0
+        calls = [
+            [x if dim is None else x.select(dim, i) for x, dim in zip(arguments, in_dims, strict=True)]
+            for i in range(info.batch_size)
+        ]
+        found = [operator(*call) for call in calls]
+        if isinstance(found[0], tuple):
+            return tuple(map(torch.stack, zip(*found, strict=True))), (0, 0)
+        return torch.stack(found), 0
 
     return rule
 
 
-def register(name: str, takes: str, gives: str, compute: Any, like: Any, portable: Any, backward: Any = None) -> Any:
+def register(name: str, takes: str, gives: str, compute: Any, like: Any, backward: Any = None) -> None:
     """Defines `xent::name`."""
     made = torch.library.custom_op(f"xent::{name}", compute, mutates_args=(), schema=f"({takes}) -> {gives}")
     made.register_fake(like)
-    made.register_vmap(batched_rule(portable))
+    made.register_vmap(batched(made))
     if backward is not None:
         made.register_autograd(backward, setup_context=remember)
-    return made
-
-
-def portably(name: str, ahead: int = 0) -> Any:
-    """A function of composite.py on an operator's arguments, the first of which come last there."""
-
-    def compute(*arguments: Any) -> Any:
-        return getattr(composite, name)(*called(*arguments[ahead:]), *arguments[:ahead])
-
-    return compute
 
 
 PAIR = "(Tensor, Tensor)"
-register("loss", ARRAYS, "Tensor", loss, like_value, portably("value"), loss_backward)
-register("value_and_grad", ARRAYS, PAIR, value_and_grad, like_pair, portably("value_and_grad"), pair_backward)
-register("grad_and_hess", ARRAYS, PAIR, grad_and_hess, like_gradients, portably("grad_and_hess"))
-register("hvp", f"Tensor v, {ARRAYS}", "Tensor", hvp, like_logits, portably("hvp", 1))
-register("pullback", f"Tensor up, {ARRAYS}", "Tensor", pullback, like_logits, portably("times", 1), pullback_backward)
+register("loss", ARRAYS, "Tensor", loss, like_value, loss_backward)
+register("value_and_grad", ARRAYS, PAIR, value_and_grad, like_pair, pair_backward)
+register("grad_and_hess", ARRAYS, PAIR, grad_and_hess, like_gradients)
+register("hvp", f"Tensor v, {ARRAYS}", "Tensor", hvp, like_logits)
+register("pullback", f"Tensor up, {ARRAYS}", "Tensor", pullback, like_logits, pullback_backward)

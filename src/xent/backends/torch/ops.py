@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
 
 from xent.portable.ops import Axis, Linear, Ops, Scalar
 
@@ -132,12 +133,12 @@ class TorchOps(Ops):
         class Rule(Traced):
             @staticmethod
             def jvp(ctx: Any, dx: Tensor) -> Tensor:
-                return dx * df(*ctx.saved_tensors)
+                return forward_mode(lambda x, dx: dx * df(x), *ctx.saved_tensors, dx)
 
         return applied(Rule, Traced)
 
     def row_rule(self, f: Callable[[Tensor], Any], jvp: Linear, vjp: Linear) -> Callable[[Tensor], Any]:
-        forward_mode, reverse_mode = jvp, vjp
+        tangents = jvp
 
         class Traced(torch.autograd.Function):
             generate_vmap_rule = True
@@ -153,12 +154,12 @@ class TorchOps(Ops):
 
             @staticmethod
             def backward(ctx: Any, *up: Tensor) -> Tensor:
-                return reverse_mode(*ctx.saved_tensors, up if len(up) > 1 else up[0])
+                return vjp(*ctx.saved_tensors, up if len(up) > 1 else up[0])
 
         class Rule(Traced):
             @staticmethod
             def jvp(ctx: Any, dz: Tensor) -> Any:
-                return forward_mode(*ctx.saved_tensors, dz)
+                return forward_mode(tangents, *ctx.saved_tensors, dz)
 
         return applied(Rule, Traced)
 
@@ -186,6 +187,12 @@ def applied(rule: type[torch.autograd.Function], traced: type[torch.autograd.Fun
         return traced.apply(x) if torch.compiler.is_compiling() else rule.apply(x)
 
     return call
+
+
+def forward_mode(jvp: Linear, x: Tensor, dx: Tensor) -> Any:
+    """`jvp` for forward mode over forward mode: torch turns it off inside a rule, where the level below needs it."""
+    with forward_ad._set_fwd_grad_enabled(True):
+        return jvp(forward_ad.unpack_dual(x).primal, dx)
 
 
 TORCH = TorchOps()
