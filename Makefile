@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := $(shell find src -name '*.py' -o -name '*.hpp' -o -name '*.cpp') CMakeLists.txt pyproject.toml
+SOURCES := $(shell find src cmake -name '*.py' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cmake') CMakeLists.txt pyproject.toml
 
 .PHONY: demo test lint bench exhaustive slow clean
 
@@ -32,6 +32,13 @@ slow: $(VENV)/.test
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+# jaxlib first: built without its headers, xent has no kernels under jax.jit. The requirement is that of the extra.
+JAX := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["jax"])
+$(VENV)/.jax: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet "$$($(BIN)/python -c '$(JAX)')"
+	touch $@
+$(VENV)/.test $(VENV)/.bench: $(VENV)/.jax
 
 # One stamp per extra; a changed source installs again.
 $(VENV)/.demo $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(BIN)/python $(SOURCES)

@@ -120,10 +120,13 @@ def varying(operands: list[Array]) -> list[Array]:
     """Inside `shard_map`: all operands as varying over the mesh axes that any of them varies over."""
     axes = [manual_axes(x) for x in operands]
     every = frozenset[str]().union(*axes)
-    return [
-        x if own == every else jax.lax.pcast(x, tuple(every - own), to="varying")
-        for x, own in zip(operands, axes, strict=True)
-    ]
+    return [x if own == every else as_varying(x, tuple(every - own)) for x, own in zip(operands, axes, strict=True)]
+
+
+def as_varying(x: Array, axes: tuple[str, ...]) -> Array:
+    """`x` as varying over these axes too, by the name that this JAX has for it."""
+    lax: Any = jax.lax
+    return lax.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else lax.pvary(x, axes)
 
 
 def manual_axes(x: Array) -> frozenset[str]:
