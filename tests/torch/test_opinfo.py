@@ -43,13 +43,16 @@ DIFFERENCES = {
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """kl_div warns of its mean, in torch as here."""
+    """One thread, which is faster for a handful of numbers; kl_div warns of its mean, in torch as here."""
     torch.manual_seed(0)
     random.seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*reduction.*mean.*")
         warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)  # of torch itself
         yield
+    torch.set_num_threads(threads)
 
 
 def samples(name, dtype):
