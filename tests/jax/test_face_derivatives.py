@@ -224,6 +224,12 @@ def test_programs_for_elsewhere_do_not_call_the_kernels(batch):
     close(gradient, wanted[1], rtol=1e-5, atol=1e-8)
 
 
+def test_symbolic_shapes_are_refused(batch):
+    shape = jax.ShapeDtypeStruct(jax.export.symbolic_shape("n, 4"), jnp.float32)
+    with pytest.raises(TypeError, match=r"a shape of numbers; got \(n, 4\)"):
+        jax.export.export(jax.jit(lambda z: sigmoid(z, z)))(shape)
+
+
 def test_a_call_is_traced_once_and_known_again(batch):
     """Records are static: the same one finds the same program."""
     z, t, _, _ = batch

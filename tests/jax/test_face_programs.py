@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import jax
 import pytest
 
 
@@ -165,3 +167,16 @@ except Exception as error:
     print("[0, 3)" in str(error) or str(error))
 """
     assert python(code, XENT_PORTABLE="1", XENT_CHECK="1").endswith("True\n")
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["on sys.path", "isolated"])
+def test_the_build_finds_jaxlib_s_headers(seen):
+    """Also where pip's build isolation has taken the installed packages off `sys.path`."""
+    script = Path(__file__).parents[2] / "cmake/jaxlib_headers.py"
+    code = f"""
+import runpy, sys
+if not {seen}:
+    sys.path = [p for p in sys.path if "site-packages" not in p]
+runpy.run_path({str(script)!r})
+"""
+    assert Path(python(code).strip()) == Path(jax.ffi.include_dir())

@@ -158,6 +158,9 @@ def stand_in(name: str, x: Any) -> Any:
 
 def checked(call: Call, operands: Sequence[Any]) -> None:
     """The errors of the NumPy face that shapes and dtypes decide."""
+    for name, x in zip(call.names, operands, strict=True):
+        if not all(isinstance(n, int) for n in x.shape):
+            raise TypeError(f"`{name}` must have a shape of numbers; got {x.shape}. Export the program once per shape.")
     kept = {name: stand_in(name, x) for name, x in zip(call.names, operands, strict=True)}
     shape = kept["logits"].shape
     if call.axis is None and "ids" in kept and shape:
