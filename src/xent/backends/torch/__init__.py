@@ -66,7 +66,8 @@ def value_and_grad(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, o
     if torch.compiler.is_compiling():
         from xent.backends.torch import traced
 
-        return traced.derivative("value_and_grad", record, logits, targets, arrays, out)
+        pair: tuple[Tensor, Tensor] = traced.derivative("value_and_grad", record, logits, targets, arrays, out)
+        return pair
     form, rest = gathered(record, logits, targets, arrays)
     place = None if out is None else taken(out, logits.shape, logits)
     if fusible(logits, rest):
@@ -81,7 +82,8 @@ def grad_and_hess(record: Loss, logits: Tensor, targets: Any, arrays: Arrays, ou
     if torch.compiler.is_compiling():
         from xent.backends.torch import traced
 
-        return traced.derivative("grad_and_hess", record, logits, targets, arrays, out)
+        pair: tuple[Tensor, Tensor] = traced.derivative("grad_and_hess", record, logits, targets, arrays, out)
+        return pair
     if out is not None and (not isinstance(out, tuple) or len(out) != 2):
         raise TypeError(f"`out` must be a pair of buffers (gradient, hessian); got {type(out).__name__}.")
     form, rest = gathered(record, logits, targets, arrays)

@@ -35,16 +35,16 @@ def through(
     """`numbers` of the views of the tensors, as tensors; or the portable answer to the question.
 
     That comes after `check` where values can be read. What is None stays away, and what is no tensor becomes one
-    beside those that are.
+    beside those that are. `detached`: no graph remembers the answer.
     """
     like = next(x for x in given.values() if isinstance(x, torch.Tensor))
     tensors = {name: placed(name, x, like) for name, x in given.items() if x is not None}
+    if detached:
+        tensors = {name: x.detach() for name, x in tensors.items()}
     if backends.compiling():
         from xent.backends.torch import compiled  # a compiler reads this statement
 
         return compiled.answered(question, tensors, out)
-    if detached:
-        tensors = {name: x.detach() for name, x in tensors.items()}
     first, *rest = tensors.values()
     tracked = torch.is_grad_enabled() and any(x.requires_grad for x in tensors.values())
     if out is not None:

@@ -140,7 +140,7 @@ def times_hessian(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v
     return hvp(record, form, z, rest, v).mul_(up)
 
 
-def times_gradient(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor) -> Tensor:
+def times_gradient(record: Any, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor) -> Tensor:
     """The derivative of <v, up * gradient> in the upstream gradient."""
     product = v.double() * value_and_grad(record, form, z, rest)[1]
     if record.reduction != "none":
@@ -190,14 +190,14 @@ class Value(torch.autograd.Function):
         if True in others:
             found = list(composite.pulled(record, form, (z, *rest), up, (False, *others)))
         if first and torch.is_grad_enabled():
-            found[0] = Slope.apply(record, form, (ready,), up, z, *rest)
+            found[0] = slope(record, form, (ready,), up, z, *rest)
         elif first:
             found[0] = times(record, form, z, tuple(rest), up, ready)
         return None, None, *found
 
 
 # what `Value.apply` comes to outside of functorch's transforms, of which routes.py has made sure
-differentiable = super(torch.autograd.Function, Value).apply
+differentiable: Any = super(torch.autograd.Function, Value).apply
 
 
 class Slope(torch.autograd.Function):
@@ -220,3 +220,6 @@ class Slope(torch.autograd.Function):
         call = record, form, z, tuple(rest), up, v
         first = times_gradient(*call) if wanted[0] else None
         return None, None, None, first, times_hessian(*call) if wanted[1] else None, *(None for _ in rest)
+
+
+slope: Any = Slope.apply

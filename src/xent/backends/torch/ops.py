@@ -12,6 +12,7 @@ from xent.portable.ops import Axis, Linear, Ops, Scalar
 
 Tensor = Any
 LEAST = torch.iinfo(torch.int64).min
+unpack_dual: Any = forward_ad.unpack_dual
 
 
 def dims(x: Tensor, axis: Axis) -> tuple[int, ...]:
@@ -133,7 +134,8 @@ class TorchOps(Ops):
         class Rule(Traced):
             @staticmethod
             def jvp(ctx: Any, dx: Tensor) -> Tensor:
-                return forward_mode(lambda x, dx: dx * df(x), *ctx.saved_tensors, dx)
+                (x,) = ctx.saved_tensors
+                return forward_mode(lambda x, dx: dx * df(x), x, dx)
 
         return applied(Rule, Traced)
 
@@ -154,12 +156,14 @@ class TorchOps(Ops):
 
             @staticmethod
             def backward(ctx: Any, *up: Tensor) -> Tensor:
-                return vjp(*ctx.saved_tensors, up if len(up) > 1 else up[0])
+                (z,) = ctx.saved_tensors
+                return vjp(z, up if len(up) > 1 else up[0])
 
         class Rule(Traced):
             @staticmethod
             def jvp(ctx: Any, dz: Tensor) -> Any:
-                return forward_mode(tangents, *ctx.saved_tensors, dz)
+                (z,) = ctx.saved_tensors
+                return forward_mode(tangents, z, dz)
 
         return applied(Rule, Traced)
 
@@ -180,7 +184,7 @@ def own(found: Any, x: Tensor) -> Any:
     return found.view_as(x) if found is x else found
 
 
-def applied(rule: type[torch.autograd.Function], traced: type[torch.autograd.Function]) -> Callable[[Tensor], Any]:
+def applied(rule: Any, traced: Any) -> Callable[[Tensor], Any]:
     """The function whose derivatives the rule holds; compilers get the one without forward mode, which they refuse."""
 
     def call(x: Tensor) -> Any:
@@ -192,7 +196,7 @@ def applied(rule: type[torch.autograd.Function], traced: type[torch.autograd.Fun
 def forward_mode(jvp: Linear, x: Tensor, dx: Tensor) -> Any:
     """`jvp` for forward mode over forward mode: torch turns it off inside a rule, where the level below needs it."""
     with forward_ad._set_fwd_grad_enabled(True):
-        return jvp(forward_ad.unpack_dual(x).primal, dx)
+        return jvp(unpack_dual(x).primal, dx)
 
 
 TORCH = TorchOps()

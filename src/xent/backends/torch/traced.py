@@ -21,13 +21,11 @@ Tensor = Any
 Arrays = dict[str, Any]
 
 
-@torch.compiler.assume_constant_result
 def written(records: Any, *options: Any) -> str:
     """The text of the record with these options."""
     return str(records.known(*options).text())
 
 
-@torch.compiler.assume_constant_result
 def at_once(text: str) -> bool:
     """Whether the gradient is worth making with the value; see fused.soon."""
     return record_of(text).reduction != "none"
@@ -113,15 +111,20 @@ def call_of(text: str, logits: Tensor, targets: Tensor, others: tuple[Any, ...])
     return record_of(text), form, logits, (targets, *(x for x in others if x is not None))
 
 
-@torch.compiler.allow_in_graph
 def portable_loss(text: str, logits: Tensor, targets: Tensor, *others: Any) -> Tensor:
     """The portable loss, which the compiler looks into only when it is a graph of torch's operations."""
     return composite.value(*call_of(text, logits, targets, others))
 
 
-@torch.compiler.allow_in_graph
 def portable_derivative(name: str, text: str, logits: Tensor, *others: Any) -> Any:
     """A portable derivative."""
     ahead = (others[0],) if name == "hvp" else ()
     targets, *rest = others[len(ahead) :]
     return getattr(composite, name)(*call_of(text, logits, targets, tuple(rest)), *ahead)
+
+
+_compiler: Any = torch.compiler
+for _constant in (written, at_once):
+    _compiler.assume_constant_result(_constant)
+for _portable in (portable_loss, portable_derivative):
+    _compiler.allow_in_graph(_portable)
