@@ -80,8 +80,11 @@ def _measure(kind: str, axis: int, log: bool, reduction: str, **given: Any) -> A
 def entropy(p: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
     """H(p) = -sum_k p_k log p_k in nats, one value per distribution.
 
-    `p` holds probabilities (log-probabilities with `log=True`) along `axis`; 0 log 0 = 0. float64 out. ValueError names
-    the first row that is not a distribution. Also called Shannon entropy (Shannon 1948).
+    `p` holds probabilities (log-probabilities with `log=True`) along `axis`; 0 log 0 = 0. float64 out (float32 where
+    the framework or the device has none). ValueError names the first row that is not a distribution; where values
+    cannot be read (a device, a tracer), value and gradient of that row are NaN. Tensors and JAX arrays are
+    differentiated to any order: the slope is -1 - log p, so +inf at p = 0, and 0 with `log=True`. Also called Shannon
+    entropy (Shannon 1948).
 
     >>> print(f"{entropy([0.5, 0.5]):.6f}")
     0.693147
@@ -92,7 +95,8 @@ def entropy(p: Any, *, axis: int = -1, log: bool = False, reduction: str = "none
 def cross_entropy(p: Any, q: Any, *, axis: int = -1, log: bool = False, reduction: str = "none") -> Any:
     """H(p, q) = -sum_k p_k log q_k = H(p) + KL(p || q) in nats, one value per distribution.
 
-    Shapes, `log` and errors as in `entropy`; inf where q = 0 and p > 0. From logits use `softmax_cross_entropy`.
+    Shapes, `log` and errors as in `entropy`; inf where q = 0 and p > 0. Both of one framework; lists and NumPy arrays
+    beside a tensor or a JAX array become one. From logits use `softmax_cross_entropy`.
 
     >>> print(f"{cross_entropy([0.5, 0.5], [0.9, 0.1]):.6f}")
     1.203973
@@ -104,8 +108,9 @@ def kl_divergence(p: Any, q: Any, *, axis: int = -1, log: bool = False, reductio
     """KL(p || q) = sum_k p_k log(p_k / q_k) in nats, one value per distribution.
 
     Accurate for nearly equal distributions; inf where q = 0 and p > 0. With `log=True` both are taken as normalised, so
-    rounding in their sums does not show. Shapes and errors as in `entropy`. Also called relative entropy, information
-    gain (Kullback & Leibler 1951).
+    rounding in their sums does not show, and the gradients p (log p - log q) and q - p keep their digits where the two
+    meet; those of probabilities taken as free, 1 + log(p/q) and -p/q, round where a softmax subtracts the 1 again.
+    Shapes and errors as in `entropy`. Also called relative entropy, information gain (Kullback & Leibler 1951).
 
     >>> print(f"{kl_divergence([0.5, 0.5], [0.9, 0.1]):.6f}")
     0.510826
@@ -171,8 +176,9 @@ def _activated(kind: str, axis: int | None, logits: Any, out: Any) -> Any:
 def sigmoid(logits: Any, *, out: Any = None) -> Any:
     """sigma(z) = 1 / (1 + e^-z), elementwise, in the logits' dtype and shape; relative accuracy in the lower tail too.
 
-    float16, bfloat16, float32, float64; lists become float64; `out` takes the result. Also called logistic function,
-    expit.
+    float16, bfloat16, float32, float64; lists become float64; `out` takes the result (of NumPy arrays, and of tensors
+    where no derivative is asked). Tensors and JAX arrays are differentiated to any order. Also called logistic
+    function, expit.
 
     >>> print(sigmoid([-1.0, 0.0]).round(4))
     [0.2689 0.5   ]
@@ -194,7 +200,8 @@ def log_sigmoid(logits: Any, *, out: Any = None) -> Any:
 def softmax(logits: Any, *, axis: int = -1, out: Any = None) -> Any:
     """p_k = e^z_k / sum_j e^z_j along `axis`, in the logits' dtype and shape.
 
-    -inf masks a class; a row of nothing but -inf, or with several +inf, is NaN. Also called the Boltzmann distribution.
+    -inf masks a class, which then moves nothing; a row of nothing but -inf, or with several +inf, is NaN (the gradient
+    of the former is 0). Also called the Boltzmann distribution.
 
     >>> print(softmax([2.0, 0.0, 0.0]).round(4))
     [0.787  0.1065 0.1065]

@@ -47,8 +47,8 @@ class LogLoss:
 
     Call it for the loss, or `value_and_grad(probs, targets)` for (value, gradient with respect to the probabilities),
     with the probabilities taken as free: -t/p + (1 - t)/(1 - p), or -t_k/p_k. `sample_weight`, `where` and
-        `class_weight` may
-    travel with the call.
+    `class_weight` may travel with the call. NumPy arrays, torch tensors and JAX arrays; frameworks differentiate the
+    call to any order in probabilities, soft targets and weights.
 
     >>> value, gradient = LogLoss().value_and_grad([0.9, 0.3], [1, 0])
     >>> print(f"{value:.4f}", gradient.round(4))
@@ -274,7 +274,8 @@ def log_loss(
 
     Raises:
         ValueError: probabilities outside [0, 1] or NaN, a row that does not sum to 1 (it is named), class ids out of
-            range, shapes that can be read in two ways.
+            range, shapes that can be read in two ways. Where values cannot be read (a device, a tracer) the loss and
+            gradient of such a row are NaN.
 
     Also called binary or categorical cross-entropy (of probabilities), negative log-likelihood, logarithmic score (Good
     1952). From logits use `sigmoid_cross_entropy` or `softmax_cross_entropy`: they keep digits that p has lost. The

@@ -25,7 +25,20 @@ class Divergences:
         self.inverse = of_one(ops, lambda x: 1.0 / x, lambda x: -self.inverse(x) * self.inverse(x))
         self.cost = of_one(ops, lambda x: -ops.log(x) + 0.0, lambda x: -self.inverse(x))
         self.cost_of_rest = of_one(ops, lambda x: -ops.log1p(-x), lambda x: self.inverse(1.0 - x))
+        self.surprise = of_one(ops, lambda x: values.product(ops, -x, ops.log(x)), lambda x: self.cost(x) - 1.0)
         self.product = of_two(ops, lambda x, y: values.product(ops, x, y), lambda x, y: y, lambda x, y: x)
+        self.priced = of_two(  # -a log b
+            ops,
+            lambda a, b: values.product(ops, -a, ops.log(b)),
+            lambda a, b: self.cost(b),
+            lambda a, b: -self.product(a, self.inverse(b)),
+        )
+        self.priced_rest = of_two(  # -a log(1 - b)
+            ops,
+            lambda a, b: values.product(ops, -a, ops.log1p(-b)),
+            lambda a, b: self.cost_of_rest(b),
+            lambda a, b: self.product(a, self.inverse(1.0 - b)),
+        )
         self.log_ratio = of_two(
             ops,
             lambda a, b: values.log_ratio(ops, a, b),
@@ -91,12 +104,11 @@ class Divergences:
 
     def entropy(self, a: Array, log: bool) -> Array:
         """H(p)."""
-        return self.cross_entropy(a, a, log)
+        return self.ops.sum(self.product(self.mass(a), -a) if log else self.surprise(a), -1) + 0.0
 
     def cross_entropy(self, a: Array, b: Array, log: bool) -> Array:
         """H(p, q)."""
-        terms = self.product(self.mass(a), -b) if log else self.product(a, self.cost(b))
-        return self.ops.sum(terms, -1) + 0.0
+        return self.ops.sum(self.product(self.mass(a), -b) if log else self.priced(a, b), -1) + 0.0
 
     def kl_divergence(self, a: Array, b: Array, log: bool) -> Array:
         """KL(p || q)."""

@@ -88,11 +88,14 @@ def log_loss(
     return value, ops.cast(found.slope / divisor, p)
 
 
-def usable(ops: Ops, x: Array, inside: Array, weight: Array) -> tuple[Array, Array]:
-    """Probabilities that make no NaN where nothing counts, and do where a weight is NaN; and weights without NaN."""
-    bad = ops.isnan(weight)
-    x = ops.where((weight == 0) & ~inside, 1.0, x)
-    return x * ops.where(bad, ops.ones_like(x) * math.nan, 1.0), ops.where(bad, 1.0, weight)
+def usable(ops: Ops, x: Array, finite: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """(probabilities, weights, which losses are 0): what weighs nothing makes no NaN, and a weight of NaN makes one.
+
+    `finite`: where a probability lies in [0, 1] and its loss must be finite.
+    """
+    bad, hidden = ops.isnan(weight), (weight == 0) & ~finite
+    x = ops.where(hidden, 0.5, x) * ops.where(bad, ops.ones_like(x) * math.nan, 1.0)
+    return x, ops.where(bad, 1.0, weight), hidden
 
 
 def bernoulli(ops: Ops, record: Any, p: Array, t: Array, arrays: dict[str, Array], wanted: bool) -> Priced:
@@ -102,8 +105,8 @@ def bernoulli(ops: Ops, record: Any, p: Array, t: Array, arrays: dict[str, Array
     probs = ops.compute(p)
     inside = (probs >= 0) & (probs <= 1)
     weight = sound(ops, inside | (e.weight == 0), e.weight, f"`probs` must {IN_RANGE}.")
-    x, w = usable(ops, probs, inside, weight)
-    total = d.product(e.positive, d.cost(x)) + d.product(e.negative, d.cost_of_rest(x))
+    x, w, hidden = usable(ops, probs, (probs > 0) & (probs < 1), weight)
+    total = ops.where(hidden, 0.0, d.priced(e.positive, x) + d.priced_rest(e.negative, x))
     losses = d.product(w, total) + 0.0
     slope = losses
     if wanted:
@@ -124,19 +127,20 @@ def categorical(ops: Ops, record: Any, p: Array, t: Array, arrays: dict[str, Arr
     total = ops.sum(ops.wide(seen), -1)
     rule = f"`probs` must sum to 1 within {slack:.2g} over the classes (never renormalised here)."
     share = sound(ops, (ops.abs(total - 1.0) <= slack) | silent, share, rule)
-    x, s = usable(ops, probs, inside, share[..., None])
+    x, s, hidden = usable(ops, probs, (seen > 0) & (seen <= 1), ops.broadcast_to(share[..., None], tuple(seen.shape)))
     if rows.ids is None:
         rates, told = rows.rates, x
     else:
-        told = ops.take_along_axis(x, rows.ids[..., None], -1)
+        at = rows.ids[..., None]
+        told, s, hidden = (ops.take_along_axis(y, at, -1) for y in (x, s, hidden))
         rates = ops.ones_like(told) if rows.rates is None else rows.rates[..., None]
-    every = ops.broadcast_to(s, tuple(told.shape))
-    losses = ops.sum(d.product(every, d.product(rates, d.cost(told))), -1) + 0.0
+    losses = ops.sum(d.product(s, ops.where(hidden, 0.0, d.priced(rates, told))), -1) + 0.0
     slope = losses
     if wanted:
         slope = -times(ops, s * rates, d.inverse(told))
         if rows.ids is not None:
-            slope = ops.one_hot(rows.ids, x.shape[-1], x) * slope * ops.where(ops.isnan(x), math.nan, ops.ones_like(x))
+            slope = ops.where(ops.one_hot(rows.ids, x.shape[-1], x) == 1, slope, 0.0)
+            slope = ops.where(ops.isnan(x), math.nan, slope)
         slope = ops.moveaxis(slope, -1, axis)
     weight = ops.where(ops.isnan(share), math.nan, rows.weighed.weight)
     return Priced(record, losses, rows.weighed._replace(weight=weight), slope)
