@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch.nn import _reduction as legacy
+from torch.overrides import handle_torch_function, has_torch_function
 
 from xent import backends
 from xent.backends.torch.ops import TORCH
@@ -51,13 +52,19 @@ def reworded(error: Exception, names: dict[str, str]) -> Exception:
 
 
 def drop_in(**names: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    """A function whose errors name torch's arguments; `names` says xent's name of each."""
+    """A function that tensor subclasses can override, as torch's, and whose errors name torch's arguments.
+
+    `names` says xent's name of each.
+    """
 
     def around(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Tensor:
             if torch.compiler.is_compiling():
                 return function(*args, **kwargs)
+            given = (*args, *kwargs.values())
+            if has_torch_function(given):  # of a tensor subclass, or a mode
+                return handle_torch_function(call, given, *args, **kwargs)
             try:
                 return function(*args, **kwargs)
             except (ValueError, TypeError) as error:
@@ -136,7 +143,8 @@ def spread(name: str, x: Any, input: Tensor) -> Tensor:
     if x.shape == input.shape:
         return x
     full = tuple(input.shape)
-    fits = x.dim() <= len(full) and all(a in (1, b) for a, b in zip(reversed(x.shape), reversed(full), strict=False))
+    sides = zip(reversed(x.shape), reversed(full), strict=False)
+    fits = x.dim() <= len(full) and all(a == 1 or a == b for a, b in sides)
     if not fits:
         raise ValueError(f"`{name}` must broadcast to the shape of the logits, {full}; got shape {tuple(x.shape)}.")
     return x.expand(full)
