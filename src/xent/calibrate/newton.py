@@ -1,8 +1,7 @@
 """Minima of convex functions: a safeguarded Newton root in one dimension, damped projected Newton in several.
 
-Both stop where what is left to gain is far below 1e-9 nats a row: one more Newton step gains half its decrement, and
-the step is taken. A likelihood without a maximum shows in the same two numbers: the gain vanishes while the step keeps
-moving the logits.
+Both stop where what is left to gain is rounding, far below 1e-9 nats a row; a Newton step gains half its decrement. A
+likelihood without a maximum shows in the same two numbers: the gain vanishes while the step keeps moving the logits.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Array = Any
 Hessian = Any  # a matrix, or a function that multiplies by it together with a preconditioner
 
 STEPS = 100
-GAIN = 1e-12  # nats a row that the last step may still gain
+GAIN = 1e-12  # nats a row; a step that gains less is taken without comparing values, which round
 NOTHING = 1e-16  # below it a gain is rounding
 MOVES = 0.003  # a last step that moves a logit by this share ends nowhere: it adds 1 to what has grown to 30 or so
 
@@ -79,7 +78,7 @@ def conjugate(hessian: Any, gradient: Array) -> Array:
     x, r = np.zeros_like(gradient), -gradient
     y = hessian.precondition(r)
     d, energy = y, float(np.vdot(r, y))
-    wanted = energy * min(1e-2, math.sqrt(energy)) ** 2
+    wanted = energy * min(1e-2, max(math.sqrt(energy), 1e-6)) ** 2  # beyond that rounding only drifts
     for _ in range(500):
         if energy <= wanted or energy == 0.0:
             break
@@ -100,21 +99,22 @@ def minimise(f: Objective, start: Array, lower: Array, fault: Callable[[], NoFin
 
     Damped Newton on the parameters that are off their bounds or pulled away from them (Bertsekas 1982), Armijo's rule.
     """
-    x = start
+    x, settled = start, False
     value, gradient, hessian = f.at(x)
     for _ in range(STEPS):
         free = (x > lower) | (gradient < 0)
         step = direction(hessian, gradient, free)
         gain = -0.5 * float(np.vdot(gradient, step))
-        if gain <= GAIN and f.reach(x, step) < MOVES:
-            return np.maximum(x + step, lower), value - max(gain, 0.0)
+        before, settled = settled, gain <= GAIN and f.reach(x, step) < MOVES
+        if settled and (before or gain <= NOTHING):
+            return x, value
         if gain <= NOTHING:
             raise fault()
         length = 1.0
         while True:
             new = np.maximum(x + length * step, lower)
             after = f.at(new)
-            if after[0] <= value + 1e-4 * float(np.vdot(gradient, new - x)):
+            if settled or after[0] <= value + 1e-4 * float(np.vdot(gradient, new - x)):
                 break
             length /= 2
             if length < 2.0**-30:  # rounding: nothing better can be told apart from here
