@@ -48,6 +48,7 @@ def in_child(queue: multiprocessing.Queue) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:RuntimeWarning")  # of JAX, where another test has imported it
 def test_a_forked_child_does_not_hang_on_its_parents_threads() -> None:
     expected = LOSS.value_and_grad(*large())[1].tobytes()  # the parent's pool is awake now
     context = multiprocessing.get_context("fork")
