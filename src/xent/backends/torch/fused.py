@@ -2,8 +2,8 @@
 
 Two facts force the shape. The gradient is made with the value, while the logits are in cache, so the first backward has
 only to hand it out; whoever comes second finds it gone and computes it again from the saved tensors, which are the
-caller's own. And an upstream gradient is a weight: of one loss a factor of the gradient, of many losses a
-`sample_weight`.
+caller's own. And an upstream gradient is a factor of what is then already rounded, which half precision cannot afford:
+there it goes into the pass, of one loss as the scale, of many losses as a `sample_weight`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from xent.backends import numpy
 from xent.backends.torch import composite
 from xent.backends.torch.composite import Form, Rest
 from xent.backends.torch.routes import batched
@@ -96,20 +97,16 @@ def scaled(record: Loss, form: Form, z: Tensor, rest: Rest, factor: float) -> Te
 
 
 def weighed(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tensor | None = None) -> Tensor:
-    """The gradient of sum(up * losses), or its Hessian times `v`; `up` of any sign: its size is a sample weight."""
+    """The gradient of sum(up * losses), or its Hessian times `v`: in half precision rounded once."""
     up, record = up.detach(), summed(record)
-    size = up.abs().float() if up.dtype in HALF else up.abs()
-    if not bool(size.isfinite().all()):  # which no weight may be, but a factor may
+    if up.dtype not in HALF or not bool(up.isfinite().all()):
         found = value_and_grad(record, form, z, rest)[1] if v is None else hvp(record, form, z, rest, v)
         return found.mul_(along(record, up))
     targets, arrays = hosted(form, rest)
-    weight, own = view(size), arrays.get("sample_weight")
+    own = arrays.get("sample_weight")
+    weight = view(up.abs().float())  # of any sign: its size is a sample weight
     if own is not None:
-        own = (
-            own.astype(np.float64)
-            if own.dtype.char != "V"
-            else view(rest[form.index("sample_weight") - len(form)].double())
-        )
+        own = numpy.weights("sample_weight", own).astype(np.float64)
         weight = weight * (own[..., None] if own.ndim < weight.ndim else own)
     arrays["sample_weight"] = weight
     if v is None:
