@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from xent import _kernels, tables
 from xent.objective import SigmoidObjective
 from xent.passes import Loss
@@ -31,7 +33,8 @@ class Forecasts(SigmoidRows):
             self.complain(bad)
         if wrong >= 0:
             index = position(wrong, self.shape)
-            raise ValueError(f"`probs` must {IN_RANGE}; got {self.logits[index]}{at(index, 'index')}.")
+            value = self.numpy.widened(self.logits)[index] if self.z.dtype == np.uint16 else self.logits[index]
+            raise ValueError(f"`probs` must {IN_RANGE}; got {value}{at(index, 'index')}.")
         return float(total)
 
 
