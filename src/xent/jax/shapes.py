@@ -7,14 +7,25 @@ one of the two must already have the shape of the result.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from operator import index
 from typing import Any
 
 import jax.numpy as jnp
 
+from xent.wording import reworded
+
 Array = Any
 Shape = tuple[int, ...]
 Axes = tuple[int, ...]
+
+
+def exact(loss: Callable[..., Array], z: Array, t: Array, **options: Any) -> Array:
+    """A loss of xent, one for each example unless asked otherwise; its errors speak of `labels`."""
+    try:
+        return loss(z, t, **{"reduction": "none"} | options)
+    except (ValueError, TypeError) as error:
+        raise reworded(error, targets="labels") from None
 
 
 def floating(name: str, x: Any) -> Array:

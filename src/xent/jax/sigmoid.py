@@ -8,8 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from xent.backends.jax.ops import OPS
-from xent.jax.shapes import floating, joined
-from xent.losses import sigmoid_cross_entropy as exact
+from xent.jax.shapes import exact, floating, joined
+from xent.losses import sigmoid_cross_entropy
 from xent.portable.blended import focal
 
 Array = Any
@@ -43,7 +43,7 @@ def sigmoid_binary_cross_entropy(logits: Any, labels: Any, **options: Any) -> Ar
     [0.1269 0.3133]
     """
     z, t = pair(logits, labels)
-    return exact(z, t, **{"reduction": "none"} | options)
+    return exact(sigmoid_cross_entropy, z, t, **options)
 
 
 def sigmoid_focal_loss(
@@ -82,13 +82,13 @@ def sigmoid_focal_loss(
     weigh = [x for x in (sample_weight, where) if x is not None]
     numbers = isinstance(gamma, Real) and (alpha is None or isinstance(alpha, Real))
     if numbers and not weigh and not jnp.issubdtype(t.dtype, jnp.inexact):
-        return exact(z, t, gamma=float(gamma), alpha=None if alpha is None else float(alpha), reduction="none")
+        return exact(sigmoid_cross_entropy, z, t, gamma=float(gamma), alpha=None if alpha is None else float(alpha))
     keep = True if where is None else jnp.broadcast_to(jnp.asarray(where, bool), z.shape)
     if sample_weight is not None:
         keep &= jnp.asarray(sample_weight) != 0
     z = z if keep is True else jnp.where(keep, z, 0)
     factors = [x if x is None or isinstance(x, Real) else jnp.asarray(x, jnp.float32) for x in (alpha, gamma)]
-    loss = focal(OPS, lambda finite, soft: exact(finite, soft, reduction="none"), z, t, *factors)
+    loss = focal(OPS, lambda finite, soft: exact(sigmoid_cross_entropy, finite, soft), z, t, *factors)
     if sample_weight is not None:
         loss = jnp.asarray(sample_weight, loss.dtype) * loss
     loss = loss if keep is True else jnp.where(keep, loss, 0)

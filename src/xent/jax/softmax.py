@@ -7,8 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from xent.jax.shapes import class_axes, floating, gathered, joined, masks, rest
-from xent.losses import softmax_cross_entropy as exact
+from xent.jax.shapes import class_axes, exact, floating, gathered, joined, masks, rest
+from xent.losses import softmax_cross_entropy as softmax_cross_entropy_of
 
 Array = Any
 
@@ -53,7 +53,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
         z, t = gathered(z, axes), gathered(t, axes)
     if classes is not None:  # a class left out is a class at -inf
         z, t, rows = jnp.where(classes, z, -jnp.inf), jnp.where(classes, t, 0), classes.any(-1)
-    return exact(z, t, axis=last, where=rows, **{"reduction": "none"} | options)
+    return exact(softmax_cross_entropy_of, z, t, axis=last, where=rows, **options)
 
 
 def safe_softmax_cross_entropy(logits: Any, labels: Any, **options: Any) -> Array:
@@ -113,7 +113,7 @@ def softmax_cross_entropy_with_integer_labels(
         rows = classes.any(-1) & (own | ~inside)
     elif rows is not None:
         rows = jnp.broadcast_to(rows, shape)
-    return exact(z, t, axis=last, where=rows, **{"reduction": "none"} | options)
+    return exact(softmax_cross_entropy_of, z, t, axis=last, where=rows, **options)
 
 
 def poly_loss_cross_entropy(

@@ -22,22 +22,30 @@ def focal(ops: Ops, losses: Callable[[Array, Array], Array], z: Array, t: Array,
     infinite logit costs a^(1 + gamma) |z|.
     """
     z = ops.compute(z)
-    share = ops.cast(t, z)
+    share, none = ops.cast(t, z), ops.zeros_like(z)
     side = 1.0 if alpha is None else alpha * share + (1.0 - alpha) * (1.0 - share)
-    endless = ops.isinf(z)
-    finite = ops.where(endless if alpha is None else endless | ((side == 0) & ops.isnan(z)), ops.zeros_like(z), z)
-    up = z > 0
-    s = ops.exp(ops.where(up, -finite, finite))
+    endless, up = ops.isinf(z), z > 0
+    finite = ops.where(endless if alpha is None else endless | ((side == 0) & ops.isnan(z)), none, z)
     a, b = ops.where(up, 1.0 - share, share), ops.where(up, share, 1.0 - share)
-    plain = losses(finite, t) * power(ops, (a + b * s) / (1.0 + s), gamma)
-    none = ops.zeros_like(z)
+    plain = losses(finite, t) * factor(ops, ops.where(up, finite, -finite), a, b, gamma)
     beyond = endless & (a != 0) & (side != 0)
-    limit = ops.where(beyond, a, none) * power(ops, ops.where(beyond, a, none + 1.0), gamma)
-    return side * ops.where(endless, limit * ops.where(beyond, ops.abs(z), none), plain)
+    wrong = ops.where(beyond, a, none + 1.0)
+    limit = wrong * power(ops, wrong, ops.log(wrong), gamma) * ops.where(beyond, ops.abs(z), none)
+    return side * ops.where(endless, ops.where(beyond, limit, none), plain)
 
 
-def power(ops: Ops, q: Array, gamma: Any) -> Array:
-    """q^gamma for 0 <= q <= 1, with derivatives where q has underflowed."""
+def factor(ops: Ops, size: Array, a: Array, b: Array, gamma: Any) -> Array:
+    """(1 - p_t)^gamma for |z| = `size`."""
+    s = ops.exp(-size)
+    right = a == 0
+    one = ops.ones_like(s)
+    rest = ops.log(ops.where(right, one, a + b * s))
+    edge = ops.log(ops.where(right, b, one)) - size + a * ops.exp(ops.minimum(size, 80.0 * one))  # d/da is e^|z|
+    return power(ops, (a + b * s) / (1.0 + s), ops.where(right, edge, rest) - ops.log1p(s), gamma)
+
+
+def power(ops: Ops, q: Array, log_q: Array, gamma: Any) -> Array:
+    """q^gamma, by its logarithm where gamma is no whole number: q may underflow, and its slope then has no limit."""
     if isinstance(gamma, Real) and float(gamma).is_integer():
         return q ** int(float(gamma))
-    return ops.maximum(q, ops.zeros_like(q) + 2.0**-126) ** gamma
+    return ops.exp(gamma * log_q)
