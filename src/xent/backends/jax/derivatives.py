@@ -51,7 +51,7 @@ def along_logits(call: Call, primals: Sequence[Array], tangent: Array) -> tuple[
     dtype = np.dtype(np.float64 if logits.dtype == np.float64 else np.float32)
     lifted = logits.astype(dtype) if logits.dtype == np.float16 else logits  # its small gradients outlive a loss scale
     value, gradient = differentiable(call.asks("value_and_grad"))(lifted, *others)
-    moved = gradient.astype(dtype) * tangent.astype(dtype)
+    moved = gradient.astype(dtype) * jnp.asarray(tangent, dtype)
     if call.record.reduction != "none":
         return [value], [jnp.sum(moved)]
     if call.axis is not None:
