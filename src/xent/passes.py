@@ -102,7 +102,8 @@ class Loss(Objective):
         With `reduction="none"` the value is all losses, and the gradient that of their sum.
         """
         if type(logits) is not np.ndarray and (other := backends.foreign(logits)) is not None:
-            return other.value_and_grad(self, logits, targets, arrays, out)
+            pair: tuple[Any, Array] = other.value_and_grad(self, logits, targets, arrays, out)
+            return pair
         rows = self.rows(logits, targets, arrays)
         scale, instead = scale_of(self, rows)
         grad = fresh(rows, rows.logits.shape, rows.view, out)
@@ -116,7 +117,8 @@ class Loss(Objective):
         Boosting wants every element's own derivatives, undivided: `reduction="sum"` or "none".
         """
         if type(logits) is not np.ndarray and (other := backends.foreign(logits)) is not None:
-            return other.grad_and_hess(self, logits, targets, arrays, out)
+            pair: tuple[Array, Array] = other.grad_and_hess(self, logits, targets, arrays, out)
+            return pair
         if out is not None and (not isinstance(out, tuple) or len(out) != 2):
             raise TypeError(f"`out` must be a pair of buffers (gradient, hessian); got {type(out).__name__}.")
         rows = self.rows(logits, targets, arrays)
