@@ -18,8 +18,7 @@ def rounded(place, z):
 # ---- the definition -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["plain", "all"])
-@pytest.mark.parametrize("kind", ["ids", "soft"])
+@pytest.mark.parametrize("kind, name", [("ids", "plain"), ("ids", "all"), ("soft", "all")])
 def test_softmax(rng, place, kind, name):
     z, t, weight = rng.normal(0, 3, (12, 4)), rng.integers(0, 4, 12), rng.random(12)
     t = t if kind == "ids" else rng.dirichlet(np.ones(4), 12)
@@ -28,7 +27,7 @@ def test_softmax(rng, place, kind, name):
     place.agree(place.outcomes(loss, z, t, sample_weight=weight), (want.value, want.gradient))
 
 
-@pytest.mark.parametrize("name", ["plain", "focal", "z_loss", "all"])
+@pytest.mark.parametrize("name", ["plain", "all"])
 def test_a_class_id_is_its_one_hot_row(rng, single, name):
     z, ids = rng.normal(0, 3, (12, 4)), rng.integers(0, 4, 12)
     z[5, ids[5]] = 60.0
@@ -38,8 +37,7 @@ def test_a_class_id_is_its_one_hot_row(rng, single, name):
         single.agree(single.outcomes(loss, z, t), want, reduced=False)
 
 
-@pytest.mark.parametrize("name", ["plain", "all"])
-@pytest.mark.parametrize("kind", ["hard", "soft"])
+@pytest.mark.parametrize("kind, name", [("hard", "plain"), ("soft", "all")])
 def test_sigmoid(rng, place, kind, name):
     z, hard = rng.normal(0, 3, (12, 3)), rng.integers(0, 2, (12, 3))
     t, weight = hard if kind == "hard" else rng.random((12, 3)), rng.random(12)
