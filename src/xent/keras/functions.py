@@ -15,6 +15,7 @@ from xent.keras.backend import OPS
 from xent.losses import sigmoid_cross_entropy, softmax_cross_entropy
 from xent.objective import axis_of
 from xent.portable.blended import focal
+from xent.wording import reworded
 
 Array = Any
 T = TypeVar("T")
@@ -48,6 +49,14 @@ def chances(y_true: Array, y_pred: Array, label_smoothing: float, prior: float) 
     t = ops.cast(y_true, dtype)
     t = t * (1.0 - label_smoothing) + label_smoothing * prior if label_smoothing else t
     return t, ops.cast(y_pred, dtype)
+
+
+def exact(loss: Callable[..., Array], z: Array, t: Array, **options: Any) -> Array:
+    """A loss of xent for each example; its errors speak of Keras's arguments."""
+    try:
+        return loss(z, t, reduction="none", **options)
+    except (ValueError, TypeError) as error:
+        raise reworded(error, logits="y_pred", targets="y_true") from None
 
 
 def left(losses: Array, where: Array) -> Array:
@@ -88,16 +97,14 @@ def binary_crossentropy(
     t, z = entered(y_true, y_pred, axis, options, from_logits)
     if from_logits:
         keep = None if where is None else ops.broadcast_to(ops.expand_dims(where, axis), z.shape)
-        losses = sigmoid_cross_entropy(
-            z, t, label_smoothing=label_smoothing, where=keep, reduction="none", **options
-        )  # fmt: skip
+        losses = exact(sigmoid_cross_entropy, z, t, label_smoothing=label_smoothing, where=keep, **options)
         return ops.mean(losses, axis)
     t, p = chances(t, kept(z, where, axis, 0.5), label_smoothing, 0.5)
     return left(ops.cast(ops.mean(probabilities.binary(t, p, probabilities.floor(epsilon)), axis), z.dtype), where)
 
 
 def _plain(z: Array, t: Array) -> Array:
-    return sigmoid_cross_entropy(z, t, reduction="none")
+    return exact(sigmoid_cross_entropy, z, t)
 
 
 @registered
@@ -168,8 +175,8 @@ def categorical_crossentropy(
     t, z = entered(y_true, y_pred, axis, options, from_logits)
     one_class("categorical_crossentropy", z, axis)
     if from_logits:
-        return softmax_cross_entropy(
-            z, dense(t, z), axis=axis, label_smoothing=label_smoothing, where=where, reduction="none", **options
+        return exact(
+            softmax_cross_entropy, z, dense(t, z), axis=axis, label_smoothing=label_smoothing, where=where, **options
         )
     t, p = chances(t, kept(z, where, axis, 1.0), label_smoothing, 1.0 / z.shape[axis])
     return left(ops.cast(probabilities.categorical(t, p, axis, probabilities.floor(epsilon)), z.dtype), where)
@@ -198,9 +205,9 @@ def categorical_focal_crossentropy(
     t, z = entered(y_true, y_pred, axis, options, from_logits)
     one_class("categorical_focal_crossentropy", z, axis)
     if from_logits:
-        return softmax_cross_entropy(
-            z, dense(t, z), axis=axis, gamma=gamma, alpha=plain(alpha), label_smoothing=label_smoothing, where=where,
-            reduction="none", **options,
+        return exact(
+            softmax_cross_entropy, z, dense(t, z), axis=axis, gamma=gamma, alpha=plain(alpha),
+            label_smoothing=label_smoothing, where=where, **options,
         )  # fmt: skip
     t, p = chances(t, kept(z, where, axis, 1.0), label_smoothing, 1.0 / z.shape[axis])
     epsilon = probabilities.floor(epsilon)
@@ -252,9 +259,9 @@ def sparse_categorical_crossentropy(
     if tuple(ids.shape) != shape:
         raise ValueError(f"`y_true` must hold one class id per loss, shape {shape}; got shape {tuple(ids.shape)}.")
     if from_logits:
-        losses = softmax_cross_entropy(
-            z, ids, axis=axis, ignore_index=ignore_class, label_smoothing=label_smoothing, where=where,
-            reduction="none", **options,
+        losses = exact(
+            softmax_cross_entropy, z, ids, axis=axis, ignore_index=ignore_class, label_smoothing=label_smoothing,
+            where=where, **options,
         )  # fmt: skip
     else:
         losses = _of_ids(ids, z, ignore_class, axis, probabilities.floor(epsilon), where, label_smoothing)

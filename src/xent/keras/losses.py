@@ -58,6 +58,8 @@ class CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
             both = own if mask is None else mask if own is None else ops.logical_and(ops.cast(mask, "bool"), own)
             if both is not None:
                 set_keras_mask(losses, both)
+                if weight is not None:  # Keras multiplies it in place: never the caller's own
+                    weight = weight * ops.ones_like(losses) if len(weight.shape) == len(shape) else weight * 1.0
         return Reduction(reduction=self.reduction, name=self.name, dtype=self.dtype)(losses, losses, weight)
 
     def get_config(self) -> dict[str, Any]:
