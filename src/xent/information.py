@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xent import _kernels, backends
+from xent.backends.memory import empty
 from xent.objective import axis_of
 from xent.portable import information, measures
 from xent.portable.ops import NUMPY
@@ -164,7 +165,7 @@ def _activated(kind: str, axis: int | None, logits: Any, out: Any) -> Any:
             shape, kept = z.shape[:axis] + z.shape[axis + 1 :], (outer, inner)
     if out is not None:
         backend.buffer("out", out, shape, z.dtype, (z,))
-    made = out if out is not None and out.flags.c_contiguous else np.empty(shape, z.dtype)
+    made = out if out is not None and out.flags.c_contiguous else empty(shape, z.dtype)
     if z.size:
         _kernels.activation(KINDS[kind], backend.bits(z.reshape(view)), backend.bits(made.reshape(kept)), ALL)
     if out is not None and made is not out:

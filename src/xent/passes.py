@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xent import backends
+from xent.backends.memory import empty
 from xent.objective import Objective, divides, nothing_left
 from xent.rows import Rows
 
@@ -44,7 +45,8 @@ def fresh(rows: Rows, shape: tuple[int, ...], view: tuple[int, ...], out: Any, *
     logits, targets = rows.logits, rows.targets
     if out is None:
         # a matrix keeps the order of the logits; anything else is C order, which always has the kernel's view
-        made = np.empty_like(logits) if len(shape) == 2 and shape == logits.shape else np.empty(shape, logits.dtype)
+        across = len(shape) == 2 and shape == logits.shape and abs(logits.strides[0]) < abs(logits.strides[1])
+        made = empty(shape, logits.dtype, "F" if across else "C")
         return made, made
     inputs = (logits, *(targets if type(targets) is tuple else (targets,)), rows.w, rows.where, *others)
     rows.numpy.buffer("out", out, shape, logits.dtype, inputs)
@@ -107,7 +109,7 @@ class Loss(Objective):
         rows = self.rows(logits, targets, arrays)
         scale, instead = scale_of(self, rows)
         grad = fresh(rows, rows.logits.shape, rows.view, out)
-        losses = np.empty(rows.shape, rows.logits.dtype) if self.reduction == "none" else None
+        losses = empty(rows.shape, rows.logits.dtype) if self.reduction == "none" else None
         total = rows.run(scale, losses, grad[1], None, None) if rows.size else 0.0
         return reduced(rows, total, instead) if losses is None else losses, settle(grad)
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from xent import backends, tables
-from xent.backends.jax.call import Call, Shape
+from xent.backends.jax.call import Call
 from xent.passes import Loss
 from xent.rows.shapes import sparse
 
@@ -80,14 +80,6 @@ def home(operands: Sequence[Any]) -> Any:
 def seen(x: Any) -> Any:
     """NumPy's view of a JAX array; anything else as it is."""
     return np.asarray(x) if isinstance(x, jax.Array) else x
-
-
-def aligned(shape: Shape, dtype: Any) -> Array:
-    """Fresh memory that starts at a multiple of 64 bytes, which JAX takes over without a copy."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.__array_interface__["data"][0] % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def given_back(result: Array, like: Array) -> Array:
