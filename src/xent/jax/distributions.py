@@ -33,7 +33,8 @@ def kl_divergence(log_predictions: Any, targets: Any, axis: Any = -1, where: Any
     Also called relative entropy (Kullback & Leibler 1951). `xent.kl_divergence(p, q)` checks that both are
     distributions.
 
-    >>> print(kl_divergence(jnp.log(jnp.array([0.9, 0.1])), [0.5, 0.5]).round(6))
+    >>> import numpy as np
+    >>> print(np.asarray(kl_divergence(jnp.log(jnp.array([0.9, 0.1])), [0.5, 0.5])).round(6))
     0.510826
     """
     lp, t, dtype = _pair(log_predictions, targets, "targets")
@@ -48,8 +49,9 @@ def kl_divergence_with_log_targets(log_predictions: Any, log_targets: Any, axis:
 
     Everything as in `kl_divergence`, with the targets as log-probabilities too; a target at -inf costs 0.
 
+    >>> import numpy as np
     >>> log_p, log_q = jnp.log(jnp.array([0.5, 0.5])), jnp.log(jnp.array([0.9, 0.1]))
-    >>> print(kl_divergence_with_log_targets(log_q, log_p).round(6))
+    >>> print(np.asarray(kl_divergence_with_log_targets(log_q, log_p)).round(6))
     0.510826
     """
     lp, lt, dtype = _pair(log_predictions, log_targets, "log_targets")
@@ -93,7 +95,8 @@ def smooth_labels(labels: Any, alpha: Any, *, axis: Any = -1, where: Any = None)
 
     Szegedy et al. 2016, arXiv:1512.00567, section 7.
 
-    >>> print(smooth_labels([0.0, 1.0, 0.0, 0.0], 0.2).round(4))
+    >>> import numpy as np
+    >>> print(np.asarray(smooth_labels([0.0, 1.0, 0.0, 0.0], 0.2)).round(4))
     [0.05 0.85 0.05 0.05]
     """
     t = floating("labels", labels)

@@ -39,7 +39,8 @@ def sigmoid_binary_cross_entropy(logits: Any, labels: Any, **options: Any) -> Ar
 
     Also called binary cross-entropy with logits.
 
-    >>> print(sigmoid_binary_cross_entropy([2.0, -1.0], [1.0, 0.0]).round(4))
+    >>> import numpy as np
+    >>> print(np.asarray(sigmoid_binary_cross_entropy([2.0, -1.0], [1.0, 0.0])).round(4))
     [0.1269 0.3133]
     """
     z, t = pair(logits, labels)
@@ -72,7 +73,8 @@ def sigmoid_focal_loss(
 
     Lin et al. 2017, arXiv:1708.02002, eq. 5.
 
-    >>> print(sigmoid_focal_loss([2.0, -1.0], [1.0, 0.0]).round(6))
+    >>> import numpy as np
+    >>> print(np.asarray(sigmoid_focal_loss([2.0, -1.0], [1.0, 0.0])).round(6))
     [0.001804 0.022658]
     """
     z, t = pair(logits, labels)

@@ -34,8 +34,9 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
     A class at -inf is masked: it costs nothing unless its label is positive, and then the loss is +inf. Also called
     categorical cross-entropy.
 
+    >>> import numpy as np
     >>> logits = [[1.2, -0.8, -0.5], [0.9, -1.2, 1.1]]
-    >>> print(softmax_cross_entropy(logits, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).round(4))
+    >>> print(np.asarray(softmax_cross_entropy(logits, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])).round(4))
     [0.2761 2.9518]
     """
     z, t = floating("logits", logits), jnp.asarray(labels)
@@ -59,7 +60,8 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
 def safe_softmax_cross_entropy(logits: Any, labels: Any, **options: Any) -> Array:
     """`softmax_cross_entropy` over the last axis: here that one is safe with -inf already, in every derivative.
 
-    >>> print(safe_softmax_cross_entropy([-float("inf"), 0.0, 0.0], [0.0, 0.5, 0.5]).round(4))
+    >>> import numpy as np
+    >>> print(np.asarray(safe_softmax_cross_entropy([-float("inf"), 0.0, 0.0], [0.0, 0.5, 0.5])).round(4))
     0.6931
     """
     return softmax_cross_entropy(logits, labels, **options)
@@ -88,8 +90,9 @@ def softmax_cross_entropy_with_integer_labels(
 
     Also called sparse categorical cross-entropy.
 
+    >>> import numpy as np
     >>> logits = [[1.2, -0.8, -0.5], [0.9, -1.2, 1.1]]
-    >>> print(softmax_cross_entropy_with_integer_labels(logits, jnp.array([0, 1])).round(4))
+    >>> print(np.asarray(softmax_cross_entropy_with_integer_labels(logits, jnp.array([0, 1]))).round(4))
     [0.2761 2.9518]
     """
     z, t = floating("logits", logits), jnp.asarray(labels)
@@ -124,7 +127,8 @@ def poly_loss_cross_entropy(
     Shapes, `axis`, `where`, `options` and errors as in `softmax_cross_entropy`. `epsilon` is a number, or an array that
     broadcasts to the losses, traced or not. Also called poly-1 (Leng et al. 2022, arXiv:2204.12511, eq. 6).
 
-    >>> print(poly_loss_cross_entropy([4.0, 2.0, 1.0], [1.0, 0.0, 0.0]).round(4))
+    >>> import numpy as np
+    >>> print(np.asarray(poly_loss_cross_entropy([4.0, 2.0, 1.0], [1.0, 0.0, 0.0])).round(4))
     0.4823
     """
     if isinstance(epsilon, Real):
