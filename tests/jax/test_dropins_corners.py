@@ -212,5 +212,33 @@ def test_bad_numbers(options):
         losses.sigmoid_focal_loss(jnp.ones(3), jnp.ones(3), **options)
     with pytest.raises(ValueError, match="`alpha` must be in"):
         losses.smooth_labels(jnp.ones(3), 1.5)
+
+
+@pytest.mark.parametrize(
+    "name", ["softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "kl_divergence"]
+)
+def test_masks_are_boolean(name):
     with pytest.raises(TypeError, match="`where` must be boolean"):
-        losses.softmax_cross_entropy(jnp.ones((2, 3)), jnp.ones((2, 3)), where=jnp.ones(2))
+        getattr(losses, name)(jnp.ones((2, 3)), jnp.ones((2, 3)), where=jnp.ones((2, 3)))
+
+
+def test_wide_ids_never_wrap():
+    """2**32 + 1 is class 1 for JAX's int32; np.uint8 and its like are as good as any."""
+    z, narrow = jnp.array([[1.0, 2.0, 3.0]]), jnp.array([2], jnp.uint8)
+    with pytest.raises(ValueError, match="`labels` must hold"):
+        losses.softmax_cross_entropy_with_integer_labels(z, np.array([2**32 + 1]))
+    np.testing.assert_allclose(losses.softmax_cross_entropy_with_integer_labels(z, narrow), 0.40760596, rtol=1e-6)
+
+
+def test_another_framework():
+    import torch
+
+    with pytest.raises(TypeError, match="`labels` must be a JAX or NumPy array; got a torch Tensor"):
+        losses.sigmoid_binary_cross_entropy(jnp.ones(3), torch.ones(3))
+
+
+def test_negative_weights():
+    z, t, weight = jnp.ones(2), jnp.ones(2), jnp.array([1.0, -1.0])
+    with pytest.raises(ValueError, match="`sample_weight`"):
+        losses.sigmoid_binary_cross_entropy(z, t, sample_weight=weight)
+    np.testing.assert_array_equal(jnp.isnan(losses.sigmoid_focal_loss(z, t, sample_weight=weight)), [False, True])

@@ -207,8 +207,22 @@ def test_ids_survive_narrow_dtypes():
 
 def test_half_precision_probabilities():
     """1 - 1e-7 is 1 in float16: Keras takes log 0."""
-    p, y = np.array([[1.0, 0.0]], "float16"), np.array([[0.0, 0.0]], "float16")
-    assert np.isfinite(array(losses.BinaryCrossentropy(dtype="float16")(y, p)))
+    p = np.array([[1.0]], "float16")
+    for y, loss in ((p, 1.1920929e-07), (0 * p, 15.9453125)):
+        ours, theirs = (array(m.BinaryCrossentropy(dtype="float16")(y, p)) for m in (losses, peer))
+        assert ours == np.float16(loss) and np.isfinite(theirs) == (not JAX)
+
+
+def test_focal_of_the_worst_mistakes():
+    """Wrong by 20: Keras's gradients are 0, for it goes through probabilities that it clips."""
+    for name, y, z, slope in (
+        ("BinaryFocalCrossentropy", [[1.0]], [[-20.0]], -1.0),
+        ("CategoricalFocalCrossentropy", [[1.0, 0.0]], [[-20.0, 0.0]], -0.25),
+    ):
+        for module, exact in ((losses, slope), (peer, 0.0)):
+            loss = getattr(module, name)(from_logits=True)
+            found = value_and_grad(lambda z, f=loss, y=y: f(np.array(y, "float32"), z), z)[1]
+            np.testing.assert_allclose(found[0, 0], exact, atol=1e-6)
 
 
 def test_probabilities_as_they_are():

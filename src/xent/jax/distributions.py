@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from xent.jax.shapes import class_axes, floating, joined
+from xent.jax.shapes import class_axes, floating, joined, mask
 
 Array = Any
 
@@ -73,9 +73,9 @@ def _pair(log_predictions: Any, targets: Any, name: str) -> tuple[Array, Array, 
 def _mask(where: Any, shape: tuple[int, ...]) -> Array:
     if where is None:
         return True
-    mask = jnp.asarray(where)
-    joined("log_predictions", shape, "where", mask.shape)
-    return mask.astype(bool)
+    keep = mask(where)
+    joined("log_predictions", shape, "where", keep.shape)
+    return keep
 
 
 def smooth_labels(labels: Any, alpha: Any, *, axis: Any = -1, where: Any = None) -> Array:
@@ -105,6 +105,6 @@ def smooth_labels(labels: Any, alpha: Any, *, axis: Any = -1, where: Any = None)
     axes = class_axes(axis, t.ndim)
     if where is None:
         return (1 - alpha) * t + alpha / math.prod(t.shape[a] for a in axes)
-    mask = _mask(where, t.shape)
-    share = alpha / jnp.maximum(jnp.broadcast_to(mask, t.shape).sum(axes, keepdims=True), 1).astype(t.dtype)
-    return (1 - alpha) * t + jnp.where(mask, share, 0)
+    keep = jnp.broadcast_to(_mask(where, t.shape), t.shape)
+    share = alpha / jnp.maximum(keep.sum(axes, keepdims=True), 1).astype(t.dtype)
+    return (1 - alpha) * t + jnp.where(keep, share, 0)

@@ -12,7 +12,10 @@ from operator import index
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
+from xent import backends
+from xent.backends.jax.arrays import brought
 from xent.wording import reworded
 
 Array = Any
@@ -28,9 +31,24 @@ def exact(loss: Callable[..., Array], z: Array, t: Array, **options: Any) -> Arr
         raise reworded(error, targets="labels") from None
 
 
+def array(name: str, x: Any) -> Array:
+    """`x` as a JAX array. Another framework's is a TypeError, integers that JAX would wrap are a ValueError."""
+    if backends.framework(x) not in ("", "jax"):
+        raise TypeError(f"`{name}` must be a JAX or NumPy array; got a {type(x).__module__} {type(x).__name__}.")
+    return brought(name, x) if isinstance(x, np.ndarray | np.generic) else jnp.asarray(x)
+
+
+def mask(where: Any) -> Array:
+    """`where` as a boolean JAX array; TypeError if it is anything else."""
+    found = array("where", where)
+    if found.dtype != jnp.bool_:
+        raise TypeError(f"`where` must be boolean; got {found.dtype}. Write the condition out, as in `where=x > 0`.")
+    return found
+
+
 def floating(name: str, x: Any) -> Array:
     """`x` as a JAX array of floating point; TypeError if it holds anything else."""
-    a = jnp.asarray(x)
+    a = array(name, x)
     if not jnp.issubdtype(a.dtype, jnp.floating):
         raise TypeError(f"`{name}` must be floating-point; got {a.dtype}.")
     return a
@@ -80,13 +98,11 @@ def masks(where: Any, shape: Shape, axes: Axes) -> tuple[Array | None, Array | N
     """(mask of rows, mask of classes with the class axis last): a mask is of the one kind or of the other."""
     if where is None:
         return None, None
-    mask, batch = jnp.asarray(where), rest(shape, axes)
-    if jnp.issubdtype(mask.dtype, jnp.inexact):
-        raise TypeError(f"`where` must be boolean; got {mask.dtype}.")
-    if mask.ndim != len(shape):
-        joined("losses", batch, "where", mask.shape)
-        return jnp.broadcast_to(mask.astype(bool), batch), None
-    joined("logits", shape, "where", mask.shape)
-    if all(mask.shape[a] == 1 for a in axes) and any(shape[a] != 1 for a in axes):
-        return jnp.broadcast_to(mask.astype(bool).squeeze(axes), batch), None
-    return None, gathered(jnp.broadcast_to(mask.astype(bool), shape), axes)
+    keep, batch = mask(where), rest(shape, axes)
+    if keep.ndim != len(shape):
+        joined("losses", batch, "where", keep.shape)
+        return jnp.broadcast_to(keep, batch), None
+    joined("logits", shape, "where", keep.shape)
+    if all(keep.shape[a] == 1 for a in axes) and any(shape[a] != 1 for a in axes):
+        return jnp.broadcast_to(keep.squeeze(axes), batch), None
+    return None, gathered(jnp.broadcast_to(keep, shape), axes)

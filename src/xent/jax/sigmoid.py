@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from xent.backends.jax.ops import OPS
-from xent.jax.shapes import exact, floating, joined
+from xent.jax.shapes import array, exact, floating, joined, mask
 from xent.losses import sigmoid_cross_entropy
 from xent.portable.blended import focal
 
@@ -17,7 +17,7 @@ Array = Any
 
 def pair(logits: Any, labels: Any) -> tuple[Array, Array]:
     """Logits and labels as arrays of one shape."""
-    z, t = floating("logits", logits), jnp.asarray(labels)
+    z, t = floating("logits", logits), array("labels", labels)
     shape = joined("logits", z.shape, "labels", t.shape)
     return jnp.broadcast_to(z, shape), jnp.broadcast_to(t, shape)
 
@@ -62,7 +62,7 @@ def sigmoid_focal_loss(
             and take one fused pass.
         alpha: in [0, 1], a number or an array that broadcasts to the losses; None: no weights.
         gamma: >= 0, a number or an array that broadcasts to the losses.
-        sample_weight, where: factors >= 0 and a mask, of the losses' shape or broadcasting to it.
+        sample_weight, where: factors >= 0 (NaN for others) and a mask, of the losses' shape or broadcasting to it.
 
     Returns:
         The losses in the logits' dtype and shape. Finite derivatives of every order at saturated logits, gamma < 1
@@ -85,13 +85,15 @@ def sigmoid_focal_loss(
     numbers = isinstance(gamma, Real) and (alpha is None or isinstance(alpha, Real))
     if numbers and not weigh and not jnp.issubdtype(t.dtype, jnp.inexact):
         return exact(sigmoid_cross_entropy, z, t, gamma=float(gamma), alpha=None if alpha is None else float(alpha))
-    keep = True if where is None else jnp.broadcast_to(jnp.asarray(where, bool), z.shape)
+    keep = True if where is None else jnp.broadcast_to(mask(where), z.shape)
     if sample_weight is not None:
-        keep &= jnp.asarray(sample_weight) != 0
+        sample_weight = array("sample_weight", sample_weight)
+        sample_weight = jnp.where((sample_weight >= 0) & jnp.isfinite(sample_weight), sample_weight, jnp.nan)
+        keep &= sample_weight != 0
     z = z if keep is True else jnp.where(keep, z, 0)
     factors = [x if x is None or isinstance(x, Real) else jnp.asarray(x, jnp.float32) for x in (alpha, gamma)]
     loss = focal(OPS, lambda finite, soft: exact(sigmoid_cross_entropy, finite, soft), z, t, *factors)
     if sample_weight is not None:
-        loss = jnp.asarray(sample_weight, loss.dtype) * loss
+        loss = sample_weight.astype(loss.dtype) * loss
     loss = loss if keep is True else jnp.where(keep, loss, 0)
     return loss.astype(z.dtype)

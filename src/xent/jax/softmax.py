@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from xent.jax.shapes import class_axes, exact, floating, gathered, joined, masks, rest
+from xent.jax.shapes import array, class_axes, exact, floating, gathered, joined, masks, rest
 from xent.losses import softmax_cross_entropy as softmax_cross_entropy_of
 
 Array = Any
@@ -39,7 +39,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
     >>> print(np.asarray(softmax_cross_entropy(logits, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])).round(4))
     [0.2761 2.9518]
     """
-    z, t = floating("logits", logits), jnp.asarray(labels)
+    z, t = floating("logits", logits), array("labels", labels)
     axes = class_axes(axis, z.ndim)
     if t.ndim < len(axes) or any(-a > t.ndim or t.shape[a] != z.shape[a] for a in axes):
         raise ValueError(
@@ -95,7 +95,7 @@ def softmax_cross_entropy_with_integer_labels(
     >>> print(np.asarray(softmax_cross_entropy_with_integer_labels(logits, jnp.array([0, 1]))).round(4))
     [0.2761 2.9518]
     """
-    z, t = floating("logits", logits), jnp.asarray(labels)
+    z, t = floating("logits", logits), array("labels", labels)
     if not jnp.issubdtype(t.dtype, jnp.integer):
         raise TypeError(f"`labels` must be class ids, integers; got {t.dtype}.")
     if axis is None:
