@@ -9,7 +9,19 @@ from keras.src.backend import get_keras_mask, set_keras_mask  # Keras has no pub
 
 from xent.keras import backend
 
-__all__ = ["aligned", "class_ids", "counted", "get_keras_mask", "same_rank", "set_keras_mask", "without"]
+__all__ = [
+    "aligned",
+    "class_ids",
+    "counted",
+    "get_keras_mask",
+    "kept",
+    "left",
+    "per_class",
+    "plain",
+    "same_rank",
+    "set_keras_mask",
+    "without",
+]
 
 Array = Any
 Shape = tuple[int, ...]
@@ -69,3 +81,29 @@ def counted(mask: Array, weight: Array, shape: Shape) -> Array:
             return None  # Keras says what is wrong with it
         keep = x if keep is None else ops.logical_and(keep, x)
     return None if keep is None else cast(Array, ops.broadcast_to(keep, shape))
+
+
+def left(losses: Array, where: Array) -> Array:
+    """The losses, 0 where they do not count."""
+    return losses if where is None else ops.where(where, losses, 0.0)
+
+
+def kept(y_pred: Array, where: Array, axis: int, neutral: float) -> Array:
+    """Probabilities, neutral where they do not count: what is left out has no part in a derivative."""
+    return y_pred if where is None else ops.where(ops.expand_dims(where, axis), y_pred, neutral)
+
+
+def plain(x: Any) -> Any:
+    """An array of one number per class as a tuple, which a record can hold."""
+    x = x.tolist() if hasattr(x, "tolist") else x
+    return tuple(plain(each) for each in x) if isinstance(x, (list, tuple)) else x
+
+
+def per_class(x: Any, p: Array, axis: int) -> Array:
+    """A number per class, along the class axis."""
+    table = ops.convert_to_tensor(plain(x), dtype=p.dtype)
+    if len(table.shape) == 0:
+        return table
+    shape = [1] * len(p.shape)
+    shape[axis] = p.shape[axis]
+    return ops.reshape(table, shape)

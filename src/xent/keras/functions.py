@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from xent.keras import probabilities
-from xent.keras.arrays import class_ids, set_keras_mask, without
+from xent.keras.arrays import class_ids, kept, left, per_class, plain, set_keras_mask, without
 from xent.keras.backend import OPS
 from xent.losses import sigmoid_cross_entropy, softmax_cross_entropy
 from xent.objective import axis_of
@@ -57,16 +57,6 @@ def exact(loss: Callable[..., Array], z: Array, t: Array, **options: Any) -> Arr
         return loss(z, t, reduction="none", **options)
     except (ValueError, TypeError) as error:
         raise reworded(error, logits="y_pred", targets="y_true") from None
-
-
-def left(losses: Array, where: Array) -> Array:
-    """The losses, 0 where they do not count."""
-    return losses if where is None else ops.where(where, losses, 0.0)
-
-
-def kept(y_pred: Array, where: Array, axis: int, neutral: float) -> Array:
-    """Probabilities, neutral where they do not count: what is left out has no part in a derivative."""
-    return y_pred if where is None else ops.where(ops.expand_dims(where, axis), y_pred, neutral)
 
 
 @registered
@@ -225,22 +215,6 @@ def categorical_focal_crossentropy(
     epsilon = probabilities.floor(epsilon)
     losses = probabilities.categorical_focal(t, p, per_class(alpha, p, axis), gamma, axis, epsilon)
     return left(ops.cast(losses, z.dtype), where)
-
-
-def plain(x: Any) -> Any:
-    """An array of one number per class as a tuple, which a record can hold."""
-    x = x.tolist() if hasattr(x, "tolist") else x
-    return tuple(plain(each) for each in x) if isinstance(x, (list, tuple)) else x
-
-
-def per_class(x: Any, p: Array, axis: int) -> Array:
-    """A number per class, along the class axis."""
-    table = ops.convert_to_tensor(plain(x), dtype=p.dtype)
-    if len(table.shape) == 0:
-        return table
-    shape = [1] * len(p.shape)
-    shape[axis] = p.shape[axis]
-    return ops.reshape(table, shape)
 
 
 @registered

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from xent.keras import functions
-from xent.keras.arrays import aligned, counted, get_keras_mask, same_rank, set_keras_mask, without
+from xent.keras.arrays import aligned, counted, get_keras_mask, plain, same_rank, set_keras_mask, without
 from xent.keras.probabilities import floor
 from xent.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 
@@ -34,7 +34,7 @@ class CrossEntropy(keras.losses.Loss):  # type: ignore[misc]
 
     def __init__(self, reduction: Any, name: Any, dtype: Any, **arguments: Any) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.arguments = {key: functions.plain(value) for key, value in arguments.items()}
+        self.arguments = {key: plain(value) for key, value in arguments.items()}
         for key, value in self.arguments.items():
             setattr(self, key, value)
 
@@ -71,7 +71,7 @@ def checked(kind: type, from_logits: bool, epsilon: Any, numbers: dict[str, Any]
     functions.entered(0, 0.0, numbers.get("axis", -1), options, from_logits)
     if epsilon is not None:
         floor(epsilon)
-    kind(**numbers, **{key: functions.plain(value) for key, value in options.items()})
+    kind(**numbers, **{key: plain(value) for key, value in options.items()})
 
 
 @functions.registered
@@ -158,7 +158,7 @@ class CategoricalFocalCrossentropy(CrossEntropy):
         axis: int = -1, reduction: str | None = "sum_over_batch_size", name: str = "categorical_focal_crossentropy",
         dtype: Any = None, *, epsilon: float | None = None, **options: Any,
     ) -> None:  # fmt: skip
-        numbers = {"label_smoothing": label_smoothing, "gamma": gamma, "alpha": functions.plain(alpha), "axis": axis}
+        numbers = {"label_smoothing": label_smoothing, "gamma": gamma, "alpha": plain(alpha), "axis": axis}
         checked(SoftmaxCrossEntropy, from_logits, epsilon, numbers, options)
         super().__init__(
             reduction, name, dtype, alpha=alpha, gamma=gamma, from_logits=from_logits, label_smoothing=label_smoothing,
