@@ -200,6 +200,13 @@ def test_compiled():
     torch.testing.assert_close(one, two, rtol=1e-14, atol=0)
 
 
+def test_ids_that_jax_would_wrap():
+    p, ids = jnp.asarray([[0.2, 0.8], [0.5, 0.5]]), np.array([2**32 + 1, 0])
+    for call in (lambda f: f, jax.jit, jax.grad):
+        with pytest.raises(ValueError, match=r"`targets` must hold .*; got 4294967297"):
+            call(lambda p: xent.log_loss(p, ids))(p)
+
+
 def test_kinds_that_meet():
     p = torch.tensor([0.9, 0.3])
     want = xent.log_loss(p.numpy(), [1, 0])

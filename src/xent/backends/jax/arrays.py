@@ -96,14 +96,13 @@ def brought(name: str, x: Any) -> Array:
     """An operand as a JAX array. Integers that JAX would wrap are an error."""
     if isinstance(x, jax.Array):
         return x
-    a = np.asarray(backends.numpy.plain(name, x))
+    a = backends.numpy.plain(name, x)
     if a.dtype.kind in "iu" and a.size:
         limits = np.iinfo(jax.dtypes.canonicalize_dtype(a.dtype))
         if a.min() < limits.min or a.max() > limits.max:
             raise ValueError(
                 f"`{name}` must hold integers in [{limits.min}, {limits.max}], JAX's {limits.dtype}, unless "
-                f"`jax_enable_x64` is on; "
-                f"got {a.min() if a.min() < limits.min else a.max()}."
+                f"`jax_enable_x64` is on; got {a.min() if a.min() < limits.min else a.max()}."
             )
     return jnp.asarray(a)
 
@@ -137,14 +136,12 @@ def stand_in(name: str, x: Any) -> Any:
     """An array of the same shape and kind without memory, whose values pass every check."""
     dtype = np.dtype(x.dtype)
     value = 0.0
-    if name not in ("logits", "v", "where", "ids", "targets") and dtype.kind in "biufV" and dtype.itemsize > 0:
-        floating = dtype.kind in "f" or dtype in FLOATS
-        if floating or dtype.kind in "biu":
-            dtype = np.dtype(np.float64)  # which no check converts
+    if name == "targets" and dtype in FLOATS:
+        dtype = np.dtype(np.float32)
+    elif name not in ("logits", "v", "where", "ids", "targets") and (dtype.kind in "biuf" or dtype in FLOATS):
+        dtype = np.dtype(np.float64)  # which no check converts
         if name == "prior" and x.shape:
             value = 1.0 / max(1, math.prod(x.shape))
-    elif name == "targets" and dtype in FLOATS:
-        dtype = np.dtype(np.float32)
     return np.broadcast_to(np.asarray(value).astype(dtype), x.shape)
 
 

@@ -1,5 +1,6 @@
-"""Measures, activations and probabilities of JAX arrays: NumPy's own functions where values can be read, else the
-portable ones.
+"""Measures, activations and probabilities of JAX arrays.
+
+NumPy's own functions where values can be read, else the portable ones.
 """
 
 from __future__ import annotations
@@ -8,13 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from xent import backends
-from xent.backends.jax.arrays import concrete, given_back, home, real, seen
+from xent.backends.jax.arrays import brought, concrete, given_back, home, real, seen
 from xent.backends.jax.ops import OPS
-from xent.backends.numpy import plain
 from xent.portable.questions import QUESTIONS
 
 Array = Any
@@ -30,11 +29,10 @@ def through(
     out: Any = None,
     detached: bool = False,
 ) -> Any:
-    """`numbers` of the arrays as NumPy sees them, as JAX arrays; or the portable answer to the
-    question.
+    """`numbers` of the arrays as NumPy sees them, as JAX arrays; or the portable answer to the question.
 
-    What is None stays away, and what is no JAX array becomes one. `check` is for tensors: here whatever can be read
-    goes through `numbers`.
+    What is None stays away, and what is no JAX array becomes one. `check` and `detached` are for tensors: here whatever
+    can be read goes through `numbers`, and a gradient that is asked for is differentiated like any other result.
     """
     if out is not None:
         raise TypeError("`out` is for NumPy arrays and torch tensors: JAX arrays never change; use what is returned.")
@@ -43,15 +41,10 @@ def through(
         real(name, x)
     operands = list(given.values())
     if backends.portable or not concrete(operands) or home(operands) is None:
-        arrays = {name: x if isinstance(x, jax.Array) else brought(name, x) for name, x in given.items()}
+        arrays = {name: brought(name, x) for name, x in given.items()}
         return QUESTIONS[question[0]](OPS, arrays, *question[1])
     like = next(x for x in operands if isinstance(x, jax.Array))
     found = numbers(**{name: seen(x) for name, x in given.items()})
     if not isinstance(found, tuple):
         return given_back(np.asarray(found), like)
     return tuple(None if x is None else given_back(np.asarray(x), like) for x in found)
-
-
-def brought(name: str, x: Any) -> Array:
-    """Anything else as a JAX array."""
-    return jnp.asarray(plain(name, x))
