@@ -132,7 +132,7 @@ class Ops:
 
         `f` is never differentiated. `df` is what higher orders differentiate: mostly a rule itself.
         """
-        return f
+        return self.row_rule(f, lambda x, dx: dx * df(x), lambda x, u: u * df(x))
 
     def row_rule(self, f: Callable[[Array], Any], jvp: Linear, vjp: Linear) -> Callable[[Array], Any]:
         """The function f(z) of rows along the last axis (an array, or a tuple of arrays) with given derivatives.

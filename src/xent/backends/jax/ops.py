@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy
 
-from xent.portable.ops import Axis, Linear, Ops, Scalar
+from xent.portable.ops import Axis, Linear, Ops
 
 Array = Any
 jnp: Any = jax.numpy
@@ -102,11 +102,6 @@ class JaxOps(Ops):
 
     def wide(self, x: Array) -> Array:
         return x.astype(jnp.float64 if doubles() else jnp.float32)
-
-    def scalar_rule(self, f: Scalar, df: Scalar) -> Scalar:
-        rule = jax.custom_jvp(f)
-        rule.defjvp(lambda primals, tangents: (rule(*primals), df(*primals) * tangents[0]))
-        return rule
 
     def row_rule(self, f: Callable[[Array], Any], jvp: Linear, vjp: Linear) -> Callable[[Array], Any]:
         """JAX transposes the tangent by itself: `vjp` is not needed."""

@@ -53,15 +53,19 @@ def times(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor) -> Tensor
     return torch.func.vjp(lambda z: value(record, form, z, rest), z)[1](up)[0]
 
 
+def aliases(inputs: Rest, wanted: tuple[bool, ...], lasting: bool) -> list[Tensor]:
+    """An alias of each wanted input: one may have been made of another, and each path counts once."""
+    return [
+        (x.view_as(x) if lasting and x.requires_grad else x.detach().requires_grad_()) if want else x
+        for x, want in zip(inputs, wanted, strict=True)
+    ]
+
+
 def pulled(record: Loss, form: Form, inputs: Rest, up: Tensor, wanted: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
     """Upstream gradient times the derivative of the value in each wanted input; differentiable in grad mode."""
     lasting = torch.is_grad_enabled()
     with torch.enable_grad():
-        # an alias of each: one input may have been made of another, and each path counts once
-        fresh = [
-            (x.view_as(x) if lasting and x.requires_grad else x.detach().requires_grad_()) if want else x
-            for x, want in zip(inputs, wanted, strict=True)
-        ]
+        fresh = aliases(inputs, wanted, lasting)
         found = value(record, form, fresh[0], tuple(fresh[1:]))
         asked = [x for x, want in zip(fresh, wanted, strict=True) if want]
         grads = iter(torch.autograd.grad(found, asked, up, create_graph=lasting, allow_unused=True))
@@ -74,10 +78,7 @@ def pulled_twice(
     """The derivatives of <v, gradient in the logits> in (upstream, logits, and the others) where wanted."""
     lasting = torch.is_grad_enabled()
     with torch.enable_grad():
-        fresh = [
-            (x.view_as(x) if lasting and x.requires_grad else x.detach().requires_grad_()) if want else x
-            for x, want in zip((up, *inputs), wanted, strict=True)
-        ]
+        fresh = aliases((up, *inputs), wanted, lasting)
         z = fresh[1] if wanted[1] else fresh[1].detach().requires_grad_()
         found = value(record, form, z, tuple(fresh[2:]))
         (slope,) = torch.autograd.grad(found, z, fresh[0], create_graph=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from xent.portable.ops import Axis, Linear, Ops, Scalar
+from xent.portable.ops import Axis, Linear, Ops
 
 Tensor = Any
 LEAST = torch.iinfo(torch.int64).min
@@ -113,31 +113,6 @@ class TorchOps(Ops):
 
     def stop(self, x: Tensor) -> Tensor:
         return x.detach()
-
-    def scalar_rule(self, f: Scalar, df: Scalar) -> Scalar:
-        class Traced(torch.autograd.Function):
-            generate_vmap_rule = True
-
-            @staticmethod
-            def forward(x: Tensor) -> Tensor:
-                return own(f(x), x)
-
-            @staticmethod
-            def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-                ctx.save_for_backward(*inputs)
-                ctx.save_for_forward(*inputs)
-
-            @staticmethod
-            def backward(ctx: Any, up: Tensor) -> Tensor:
-                return up * df(*ctx.saved_tensors)
-
-        class Rule(Traced):
-            @staticmethod
-            def jvp(ctx: Any, dx: Tensor) -> Tensor:
-                (x,) = ctx.saved_tensors
-                return forward_mode(lambda x, dx: dx * df(x), x, dx)
-
-        return applied(Rule, Traced)
 
     def row_rule(self, f: Callable[[Tensor], Any], jvp: Linear, vjp: Linear) -> Callable[[Tensor], Any]:
         tangents = jvp
