@@ -20,10 +20,11 @@ from xent.objective import (
     denominator_of,
     divides,
     ignored_of,
+    nothing_left,
     per_class,
 )
-from xent.portable.measures import slack_of
-from xent.portable.probabilities import IN_RANGE, elementwise, no_positives, on_axis
+from xent.portable.measures import on_axis, slack_of
+from xent.portable.probabilities import IN_RANGE, elementwise, no_positives
 from xent.rows import checked, labels
 from xent.tables import show
 
@@ -111,7 +112,7 @@ class LogLoss:
         p, t = backends.of(probs).floating("probs", probs), labels(targets)
         if elementwise(p.shape, t.shape, t.dtype.kind, t.dtype, self.multilabel, self.axis):
             return self._elements(p, t, sample_weight, where, class_weight, wanted)
-        on_axis(p.shape, self.axis)
+        on_axis("probs", p.shape, self.axis)
         no_positives(self.denominator)
         dtype = p.dtype
         p = np.moveaxis(backends.numpy.widened(p) if dtype == backends.numpy.BFLOAT16 else p, self.axis, -1)
@@ -148,9 +149,7 @@ class LogLoss:
             gradient = np.moveaxis(np.where((weight > 0)[..., None], gradient * scale, 0.0), -1, self.axis)
             return value, np.ascontiguousarray(round_to(gradient, dtype)).reshape(np.shape(gradient))
 
-    def _elements(
-        self, p: Array, t: Array, sample_weight: Any, where: Any, class_weight: Any, wanted: bool
-    ) -> Any:  # fmt: skip
+    def _elements(self, p: Array, t: Array, sample_weight: Any, where: Any, class_weight: Any, wanted: bool) -> Any:
         loss = bernoulli(
             class_weight=self.class_weight, ignore_index=self.ignore_index, reduction=self.reduction,
             denominator=self.denominator, empty=self.empty,
@@ -165,10 +164,7 @@ class LogLoss:
         count = np.count_nonzero(weight > 0)
         if count == 0:
             if self.empty == "raise":
-                raise ValueError(
-                    f"nothing is left to average: none of {losses.size} losses counts. `empty`='zero' or 'nan' makes "
-                    "that a value."
-                )
+                raise ValueError(nothing_left(losses.size))
             return (0.0 if self.empty == "zero" else math.nan), 0.0
         by = self.denominator
         if isinstance(by, str):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf, nan
 from typing import Any
 
-from xent.portable.measures import floating
 from xent.portable.rules import rules
+from xent.portable.targets import floating
 from xent.rows.shapes import class_axis
 
 Array = Any

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import nan, prod
 from typing import Any
 
 from xent import backends
 from xent.portable.divergences import divergences
+from xent.portable.targets import floating
 
 Array = Any
 Shape = tuple[int, ...]
@@ -20,15 +21,6 @@ def slack_of(dtype: Any, classes: int) -> float:
     """
     half = 0.0 if dtype.itemsize != 2 else 2.0**-5 if "bfloat16" in str(dtype) else 2.0**-8
     return classes * 2.0**-23 + half
-
-
-def floating(ops: Any, name: str, x: Array) -> None:
-    """TypeError unless these are floating-point numbers."""
-    if ops.kind(x) != "f":
-        raise TypeError(
-            f"`{name}` must hold floating-point numbers (float16, bfloat16, float32, float64); got {x.dtype}. "
-            "Convert it to float32 if that is what they mean."
-        )
 
 
 def on_axis(name: str, shape: Shape, axis: int) -> None:
@@ -55,9 +47,7 @@ def reduced(ops: Any, rows: Array, reduction: str) -> Array:
     if reduction == "none":
         return rows
     shape = tuple(rows.shape)
-    count = 1
-    for n in shape:
-        count *= n
+    count = prod(shape)
     if reduction == "mean" and count == 0:
         raise ValueError(f"`reduction`='mean' needs at least one distribution; got shape {shape} of them.")
     total = ops.sum(rows)

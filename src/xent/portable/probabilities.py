@@ -13,10 +13,11 @@ from xent.objective import SigmoidObjective, SoftmaxObjective
 from xent.portable import sigmoid, softmax
 from xent.portable.divergences import divergences
 from xent.portable.mean import Weighed, reduced, scale_of
-from xent.portable.measures import floating, slack_of
+from xent.portable.measures import on_axis, slack_of
 from xent.portable.ops import Array, Ops
 from xent.portable.options import sound
 from xent.portable.rules import times
+from xent.portable.targets import floating
 
 Shape = tuple[int, ...]
 SINGLE = lru_cache(maxsize=64, typed=True)(SigmoidObjective)
@@ -41,12 +42,6 @@ def elementwise(p: Shape, t: Shape, kind: str, dtype: Any, multilabel: bool | No
     if kind == "f" and 0 not in t:
         raise TypeError(f"`targets` of shape {t} are class ids and must be integers; got {dtype}.")
     return False
-
-
-def on_axis(shape: Shape, axis: int) -> None:
-    """ValueError unless there is such an axis."""
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"`axis` must name one of the {len(shape)} axes of `probs`; got {axis} with shape {shape}.")
 
 
 def no_positives(denominator: Any) -> None:
@@ -78,7 +73,7 @@ def log_loss(
     if elementwise(shape, tuple(t.shape), ops.kind(t), t.dtype, multilabel, axis):
         found = bernoulli(ops, SINGLE(**names), p, t, arrays, wanted)
     else:
-        on_axis(shape, axis)
+        on_axis("probs", shape, axis)
         no_positives(names["denominator"])
         found = categorical(ops, CLASSES(axis=axis, **names), p, t, arrays, wanted)
     value = reduced(ops, found.record, found.losses, found.weighed, p)

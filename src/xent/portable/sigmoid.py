@@ -30,11 +30,13 @@ class Elements(NamedTuple):
 def read(ops: Ops, record: SigmoidObjective, logits: Array, targets: Any, arrays: dict[str, Any]) -> Elements:
     """The arrays of a call, checked and masked."""
     sample_weight, where, given = tables.given(record, arrays)
-    floating(ops, logits)
+    floating(ops, "logits", logits)
     shape, z = tuple(logits.shape), ops.compute(logits)
     labels, single = (shape[-1], False) if len(shape) > 1 else (1, True)
     table, unequal = sigmoid_table(ops, record, given, labels, single, z)
     bias = column(ops, record, given, "bias", labels, "label", z)
+    if not shape:  # one logit alone has no label axis, and neither have its options
+        table, bias = [x.reshape(()) for x in table], bias if bias is None else ops.reshape(bias, ())
     s = known(ops, sample_weight, where, shape, z, weight_axes)
     t, s = targets_of(ops, targets, record.ignored, s, z)
     w = s * blend(ops, t, table[4], table[5])

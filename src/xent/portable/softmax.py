@@ -31,7 +31,7 @@ class Rows(NamedTuple):
 def read(ops: Ops, record: SoftmaxObjective, logits: Array, targets: Any, arrays: dict[str, Any]) -> Rows:
     """The arrays of a call, checked and masked."""
     sample_weight, where, given = tables.given(record, arrays)
-    kinds.floating(ops, logits)
+    kinds.floating(ops, "logits", logits)
     full = tuple(logits.shape)
     axis = class_axis(record.axis, full)
     z = ops.compute(ops.moveaxis(logits, axis, -1))

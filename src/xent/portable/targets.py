@@ -13,12 +13,12 @@ Fits = Callable[[str, Array, Shape], bool]  # whether a weight has an entry for 
 UNIT = "`targets` must lie in [0, 1]."
 
 
-def floating(ops: Ops, logits: Array) -> None:
-    """TypeError unless the logits are floating-point numbers."""
-    if ops.kind(logits) != "f":
+def floating(ops: Ops, name: str, x: Array) -> None:
+    """TypeError unless these are floating-point numbers."""
+    if ops.kind(x) != "f":
         raise TypeError(
-            "`logits` must hold floating-point numbers (float16, bfloat16, float32, float64); "
-            f"got {logits.dtype}. Convert them to float32 if that is what they mean."
+            f"`{name}` must hold floating-point numbers (float16, bfloat16, float32, float64); got {x.dtype}. "
+            "Convert to float32 if that is what they mean."
         )
 
 
