@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from xent.backends.torch.views import beside
-from xent.torch.checks import first_wrong, held
+from xent.torch.checks import first_wrong, held, same_shape
 from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_element, reduction_of, span, spread
 from xent.torch.reductions import finished, masked, product
 from xent.torch.softmax import NAMES, indices
@@ -95,11 +95,7 @@ def binary_cross_entropy(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     target = beside("targets", target, floating("input", input))
-    if target.shape != input.shape:
-        raise ValueError(
-            f"`target` must have the shape of the input, {tuple(input.shape)}; got shape {tuple(target.shape)}. "
-            "Nothing is broadcast."
-        )
+    same_shape(input, target)
     dtype = dtype_of(input, target)
     p = compute(input.to(torch.promote_types(input.dtype, dtype)))
     t = target.to(p.dtype)

@@ -1,4 +1,4 @@
-"""What must hold of numbers that torch's operations compute with: an error, or NaN where nobody may look."""
+"""What must hold of tensors that torch's operations compute with: an error, or NaN where nobody may look."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def held(ok: Tensor, losses: Tensor, message: str) -> Tensor:
     if backends.checking:
         TORCH.check(ok, message)
     return losses * torch.where(ok, 1.0, torch.nan).to(losses.dtype)
+
+
+def same_shape(input: Tensor, target: Tensor) -> None:
+    """ValueError unless the target has the input's shape."""
+    if target.shape != input.shape:
+        raise ValueError(
+            f"`target` must have the shape of the input, {tuple(input.shape)}; got shape {tuple(target.shape)}. "
+            "Nothing is broadcast."
+        )
 
 
 def first_wrong(x: Tensor, ok: Tensor) -> str:

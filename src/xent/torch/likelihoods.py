@@ -10,7 +10,7 @@ import torch
 from xent.backends.torch.ops import TORCH
 from xent.backends.torch.routes import fusible
 from xent.backends.torch.views import beside
-from xent.torch.checks import first_wrong, held
+from xent.torch.checks import first_wrong, held, same_shape
 from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_element, per_row, reduction_of, span
 from xent.torch.reductions import finished, masked, product, sum_of
 from xent.torch.softmax import NAMES, class_axis, indices, row_weights
@@ -149,11 +149,7 @@ def kl_div(
     batch = reduction == "batchmean" and size_average is None and reduce is None
     reduction = reduction_of(size_average, reduce, reduction, "batchmean")
     target = beside("targets", target, floating("input", input))
-    if target.shape != input.shape:
-        raise ValueError(
-            f"`target` must have the shape of the input, {tuple(input.shape)}; got shape {tuple(target.shape)}. "
-            "Nothing is broadcast."
-        )
+    same_shape(input, target)
     dtype = dtype_of(input, target)
     q, t = (compute(x.to(dtype)) for x in (input, target))
     keep = None if where is None else per_element("where", where, input)

@@ -111,11 +111,7 @@ class CrossEntropyLoss(Options, torch.nn.CrossEntropyLoss):
     CrossEntropyLoss(z_loss=0.0001)
     """
 
-    defaults: ClassVar[dict[str, Any]] = {
-        "axis": None,
-        "z_loss": 0.0,
-        **{k: v for k, v in SHARED.items() if k != "label_smoothing"},
-    }
+    defaults: ClassVar[dict[str, Any]] = {"axis": None, "z_loss": 0.0, **SHARED}
 
     def __init__(
         self, weight: Tensor | None = None, size_average: bool | None = None, ignore_index: Any = -100,
@@ -140,13 +136,7 @@ class BCELoss(Options, torch.nn.BCELoss):
     tensor(inf)
     """
 
-    defaults: ClassVar[dict[str, Any]] = {
-        "exact": False,
-        "ignore_index": None,
-        "label_smoothing": 0.0,
-        "denominator": None,
-        "empty": "zero",
-    }
+    defaults: ClassVar[dict[str, Any]] = {"exact": False, "ignore_index": None, "label_smoothing": 0.0, **MEAN}
 
     def __init__(
         self, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None,
