@@ -23,6 +23,7 @@ from xent.backends.torch.views import beside
 
 Tensor = Any
 HALF = (torch.float16, torch.bfloat16)
+USUAL = (torch.float32, torch.float64)  # in which a loss has the dtype of its logits
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)  # of which torch has no minimum
 
 
@@ -87,6 +88,18 @@ def floating(name: str, x: Any) -> Tensor:
     if not tensor(name, x).is_floating_point():
         raise TypeError(f"`{name}` must hold floating-point numbers; got {x.dtype}. Pass `{name}.float()`.")
     return x
+
+
+def usual(input: Any, target: Any) -> bool:
+    """Whether both are plain tensors in single or double precision or integers, and no compiler reads this."""
+    return (
+        type(input) is torch.Tensor
+        and type(target) is torch.Tensor
+        and input.dtype in USUAL
+        and (target.dtype is input.dtype or not target.is_floating_point())
+        and input.device == target.device
+        and not torch.compiler.is_compiling()
+    )
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str, *more: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 from xent.backends.torch.views import beside
-from xent.losses import sigmoid_cross_entropy
+from xent.losses import SigmoidCrossEntropy, sigmoid_cross_entropy
 from xent.torch import labels
 from xent.torch.peer import (
     BadIndex,
@@ -21,6 +22,7 @@ from xent.torch.peer import (
     signed_numbers,
     span,
     spread,
+    usual,
 )
 from xent.torch.reductions import finished, mean_of, sum_of
 from xent.torch.softmax import indices
@@ -91,6 +93,17 @@ def binary(
     return view.back(loss) if view is not None and reduction == "none" else loss
 
 
+@lru_cache(maxsize=256, typed=True)
+def record_of(
+    reduction: str, label_smoothing: float, gamma: float, poly: float, gce: float, temperature: float, empty: str
+) -> SigmoidCrossEntropy:
+    """The loss of a plain call: no numbers but these."""
+    return SigmoidCrossEntropy(
+        reduction=reduction_of(None, None, reduction), label_smoothing=label_smoothing, gamma=gamma, poly=poly,
+        gce=gce, temperature=temperature, empty=empty, denominator="elements",
+    )  # fmt: skip
+
+
 @drop_in(**NAMES)
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
@@ -128,6 +141,14 @@ def binary_cross_entropy_with_logits(
     >>> z.grad
     tensor([-1.0306e-09,  1.0306e-09])
     """
+    if (
+        usual(input, target) and weight is None and size_average is None and reduce is None and pos_weight is None
+        and sample_weight is None and where is None and ignore_index is None and class_weight is None
+        and prior is None and alpha is None and bias is None and softcap is None and denominator is None
+        and type(gamma) is float
+    ):  # fmt: skip
+        plain: Tensor = record_of(reduction, label_smoothing, gamma, poly, gce, temperature, empty)(input, target)
+        return plain
     reduction = reduction_of(size_average, reduce, reduction)
     dtype = dtype_of(floating("logits", input), target)
     if dtype is not input.dtype and (reduction == "none" or dtype is torch.float64):

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 from xent.backends.torch.ops import TORCH
 from xent.backends.torch.views import beside
-from xent.losses import softmax_cross_entropy
-from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_row, reduction_of, signed_numbers, span
+from xent.losses import SoftmaxCrossEntropy, softmax_cross_entropy
+from xent.torch.peer import (
+    compute,
+    concrete,
+    drop_in,
+    dtype_of,
+    floating,
+    per_row,
+    reduction_of,
+    signed_numbers,
+    span,
+    usual,
+)
 from xent.torch.reductions import finished, mean_of, product, sum_of
 
 Tensor = Any
@@ -168,6 +180,19 @@ def of_probabilities(input: Tensor, target: Tensor, axis: int, keep: Tensor | No
     return mean_of(softmax_cross_entropy(input, target, axis=axis, **options), count, count, empty)
 
 
+@lru_cache(maxsize=256, typed=True)
+def record_of(
+    ignore_index: int, reduction: str, label_smoothing: float, gamma: float, poly: float, gce: float, z_loss: float,
+    temperature: float, empty: str,
+) -> SoftmaxCrossEntropy:  # fmt: skip
+    """The loss of a plain call: class ids beside a matrix."""
+    return SoftmaxCrossEntropy(
+        axis=1, ignore_index=ignore_index, reduction=reduction_of(None, None, reduction),
+        label_smoothing=label_smoothing, gamma=gamma, poly=poly, gce=gce, z_loss=z_loss, temperature=temperature,
+        empty=empty,
+    )  # fmt: skip
+
+
 @drop_in(**NAMES)
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
@@ -210,6 +235,14 @@ def cross_entropy(
     >>> print(f"{loss.item():.4g}", z.grad)
     2.061e-09 tensor([[-2.0612e-09,  2.0612e-09]])
     """
+    if (
+        usual(input, target) and input.dim() == 2 and target.dim() == 1 and weight is None and type(ignore_index) is int
+        and size_average is None and reduce is None and axis is None and sample_weight is None and where is None
+        and prior is None and alpha is None and bias is None and softcap is None and denominator is None
+    ):  # fmt: skip
+        numbers = (ignore_index, reduction, label_smoothing, gamma, poly, gce, z_loss, temperature, empty)
+        loss: Tensor = record_of(*numbers)(input, target)
+        return loss
     reduction = reduction_of(size_average, reduce, reduction)
     floating("logits", input)
     axis = class_axis(input, axis)

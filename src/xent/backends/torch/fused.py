@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from xent.backends import numpy
-from xent.backends.torch import composite
+from xent.backends.torch import composite, quick
 from xent.backends.torch.composite import Form, Rest
 from xent.backends.torch.routes import batched
 from xent.backends.torch.views import tensor, view
@@ -169,7 +169,8 @@ class Value(torch.autograd.Function):
         ctx.record, ctx.form, ctx.ready = record, form, None
         ctx.save_for_backward(z, *rest)
         if ctx.needs_input_grad[2] and soon(record, z):
-            total, ctx.ready = value_and_grad(record, form, z, rest)
+            plain = None if form or len(rest) > 1 else quick.value_and_grad(record, z, rest[0])
+            total, ctx.ready = plain or value_and_grad(record, form, z, rest)
             return total
         return value(record, form, z, rest)
 
