@@ -121,6 +121,6 @@ def test_import_time():
     assert min(float(python(clock)) for _ in range(3)) < 0.25
 
 
-@pytest.mark.parametrize("path", sorted(HOME.glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(HOME.rglob("*.py")), ids=lambda p: str(p.relative_to(HOME)))
 def test_files_stay_readable(path):
     assert len(path.read_text().splitlines()) <= 320
