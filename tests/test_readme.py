@@ -38,7 +38,7 @@ def test_the_explanation_is_the_printed_one():
 
 
 def test_the_marks_of_the_written_blocks_stand_once():
-    for mark in ("bench", "exactness"):
+    for mark in ("bench", "exactness", "faces"):
         assert README.count(f"<!-- {mark}:begin -->") == README.count(f"<!-- {mark}:end -->") == 1
 
 
