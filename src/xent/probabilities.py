@@ -117,19 +117,7 @@ class LogLoss:
         dtype = p.dtype
         p = np.moveaxis(backends.numpy.widened(p) if dtype == backends.numpy.BFLOAT16 else p, self.axis, -1)
         t = t if t.ndim < p.ndim else np.moveaxis(t, self.axis, -1)
-        shape = p.shape[:-1]
-        keep = np.ones(shape, bool)
-        if where is not None:
-            mask = backends.of(where).mask("where", where)
-            checked("where", mask, shape, "one entry per loss")
-            keep &= mask
-        keep &= ~_ignored(t, shape, self.ignore_index)
-        s = np.ones(shape)
-        if sample_weight is not None:
-            backend = backends.of(sample_weight)
-            s = backend.nonnegative("sample_weight", backend.weights("sample_weight", sample_weight))
-            checked("sample_weight", s, shape, "one entry per loss")
-        s = np.where(keep, s, 0.0)
+        s = _weights(t, p.shape[:-1], self.ignore_index, sample_weight, where)
         keep = s > 0  # what weighs nothing may hold anything
         cw = self.class_weight
         if class_weight is not None:
@@ -180,6 +168,22 @@ def _total(x: Array) -> float:
         return math.fsum(x.reshape(-1))
     except OverflowError:  # all terms are >= 0
         return math.inf
+
+
+def _weights(t: Array, shape: tuple[int, ...], ignore_index: Any, sample_weight: Any, where: Any) -> Array:
+    """One weight per row, 0 where it is masked or ignored."""
+    keep = np.ones(shape, bool)
+    if where is not None:
+        mask = backends.of(where).mask("where", where)
+        checked("where", mask, shape, "one entry per loss")
+        keep &= mask
+    keep &= ~_ignored(t, shape, ignore_index)
+    s = np.ones(shape)
+    if sample_weight is not None:
+        backend = backends.of(sample_weight)
+        s = backend.nonnegative("sample_weight", backend.weights("sample_weight", sample_weight))
+        checked("sample_weight", s, shape, "one entry per loss")
+    return np.where(keep, s, 0.0)
 
 
 def _ignored(t: Array, shape: tuple[int, ...], ignore_index: Any) -> Array:

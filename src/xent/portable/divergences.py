@@ -53,6 +53,10 @@ class Divergences:
             lambda a, b: -self.mass(a),
             lambda a, b: self.mass(b),
         )
+        self._add_rows(ops)
+
+    def _add_rows(self, ops: Any) -> None:
+        """The divergences, each a sum over the last axis."""
         self.kl = of_two(
             ops,
             lambda a, b: values.kl(ops, a, b),
