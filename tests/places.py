@@ -22,7 +22,7 @@ class Place:
         self.value_bound = 1e-12 if dtype == "float64" else 2e-6  # of a reduced loss
         self.fused = "portable" not in where
         self.looks = self.fused and (
-            "jit" not in where or importlib.import_module("xent.backends.jax").kernels
+            "jit" not in where or importlib.import_module("xent.backends.jax").kernels()
         )  # values
 
     def logits(self, x):

@@ -145,6 +145,20 @@ def test_a_forked_child_uses_the_kernels():
     assert python(THREADS + FORK) == "done\n"
 
 
+def test_nothing_is_registered_on_import():
+    """Before its CPU backend has started JAX cannot refuse a handler of another version, and would not start it."""
+    code = """
+import jax
+asked = []
+jax.ffi.register_ffi_target = lambda *x, **_: asked.append(x)
+import xent.jax, xent.backends.jax as backend
+assert not asked
+assert backend.kernels() is bool(asked)
+print(len(asked))
+"""
+    assert python(code) == "1\n"
+
+
 def test_the_portable_path_by_the_environment():
     code = """
 import jax.numpy as jnp, numpy as np, xent, xent.backends.jax as backend

@@ -1,7 +1,7 @@
 """Losses of JAX arrays: concrete ones on the CPU go to the kernels as they lie, all others become one operation.
 
 Under `jit` on the CPU that operation calls the kernels through XLA's foreign function interface, if xent was built with
-jaxlib's headers there (`kernels` says so) and the portable path is not asked for; elsewhere it is the portable loss.
+jaxlib's headers there (`kernels()` says so) and the portable path is not asked for; elsewhere it is the portable loss.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from xent import backends
 from xent.backends.jax import arrays as operands_of
 from xent.backends.jax import derivatives, fused, portably
-from xent.backends.jax.primitive import kernels
+from xent.backends.jax.fused import kernels
 from xent.passes import Loss
 
 Array = Any

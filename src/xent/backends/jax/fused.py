@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from functools import cache
 from typing import Any
 
 import jax
@@ -33,9 +34,15 @@ def answer(text: str, inputs: list[memoryview], results: list[memoryview]) -> No
     call.fill(*call.rows(held[: len(inputs)]), held[len(inputs) :])
 
 
-def register() -> bool:
-    """Makes the handlers known to XLA; whether there are any that this jaxlib takes."""
+@cache
+def kernels() -> bool:
+    """Makes the handlers known to XLA; whether there are any that this jaxlib takes.
+
+    Asked when a program is lowered, never on import: it starts the CPU backend, without which JAX would take any
+    handler, and a wrong one would then keep that backend from starting.
+    """
     try:
+        jax.devices("cpu")
         for name, handler in _kernels.xla_handlers(answer).items():
             jax.ffi.register_ffi_target(name, handler, platform="cpu")
             atexit.register(close)
