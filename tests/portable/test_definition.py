@@ -279,6 +279,25 @@ def test_dtypes(rng, loss, dtype):
             np.testing.assert_allclose(x.astype(float), y.astype(float), rtol=4 * np.finfo(x.dtype).eps, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["alpha", "pos_weight", "prior", "bias"])
+@pytest.mark.parametrize("held", [np.array(0.3), np.array([0.3]), 0.3])
+def test_one_logit_alone_has_no_axis(name, held):
+    number = isinstance(held, float)
+    loss = SigmoidCrossEntropy(label_smoothing=0.1, reduction="none", **({name: held} if number else {}))
+    arrays = {} if number else {name: held}
+    z, t = np.array(1.5), np.array(1)
+    for x, y in zip(outcomes(loss, z, t, **arrays)[:2], loss.value_and_grad(z, t, **arrays), strict=True):
+        assert x.shape == () and x == pytest.approx(y, rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int64])
+def test_narrow_weights_do_not_narrow_the_loss(rng, kind):
+    z, t, w = rng.normal(0, 3, (20, 3)), rng.integers(0, 3, 20), rng.integers(0, 2**11, 20).astype(kind)
+    loss = SoftmaxCrossEntropy(z_loss=1e-4)
+    want = reference.softmax_cross_entropy(z, t, sample_weight=w, z_loss=1e-4)
+    agree(outcomes(loss, z, t, sample_weight=w), want, np.float64)
+
+
 @pytest.mark.parametrize("weight", [1e-300, 1e-30, 1e30, 1e300])
 def test_a_mean_does_not_see_the_size_of_its_weights(rng, weight):
     z, t, w = rng.normal(0, 3, (50, 3)).astype(np.float32), rng.integers(0, 3, 50), rng.uniform(1, 2, 50)

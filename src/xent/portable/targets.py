@@ -36,7 +36,10 @@ def known(ops: Ops, sample_weight: Array | None, where: Array | None, shape: Sha
     s = ops.ones_like(like)
     if sample_weight is not None:
         real(ops, "sample_weight", sample_weight)
-        s = spread(ops, ops.compute(sample_weight), shape, fits("sample_weight", sample_weight, shape))
+        x = sample_weight
+        if ops.kind(x) != "f" or x.dtype.itemsize < like.dtype.itemsize:
+            x = ops.cast(x, like)
+        s = spread(ops, x, shape, fits("sample_weight", x, shape))
         s = sound(ops, (s >= 0) & ops.isfinite(s), s, "`sample_weight` must be finite and >= 0.")
     if where is not None:
         if ops.kind(where) != "b":

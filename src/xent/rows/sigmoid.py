@@ -123,6 +123,6 @@ def scattered(targets: tuple[Any, ...], shape: Shape) -> Array:
             f"`targets` must hold label ids in [0, {count}); got {ids[index]} at row {tables.show(index[:-1])}."
         )
     dense = np.zeros((math.prod(shape[:-1]), count), np.float64)
-    flat = ids.reshape(len(dense), -1).astype(np.int64)
+    flat = ids.reshape(len(dense), ids.shape[-1]).astype(np.int64)
     np.add.at(dense, (np.arange(len(dense))[:, None], flat), probs.reshape(flat.shape))
     return dense.reshape(shape)
