@@ -132,6 +132,15 @@ def test_pos_weight_of_images(shape, reduction):
     torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 5), (5,), (3, 1)])
+def test_pos_weight_of_no_images(shape):
+    z, given = torch.zeros((0, 2, 3, 5), requires_grad=True), {"pos_weight": torch.ones(shape)}
+    loss = X.binary_cross_entropy_with_logits(z, torch.zeros_like(z), **given)
+    loss.backward()
+    assert loss == 0 and z.grad.shape == z.shape
+    assert X.binary_cross_entropy_with_logits(z, z.detach(), reduction="none", **given).shape == z.shape
+
+
 def test_one_row_of_logits_and_a_pos_weight_of_each():
     given = {"pos_weight": torch.tensor([1.0, 2.0, 3.0, 4.0])}
     ours = X.binary_cross_entropy_with_logits(Z[0], T[0], **given)

@@ -58,6 +58,10 @@ BAD = {
         (X.sigmoid_focal_loss, (Z, T), {"alpha": 2.0}, ValueError, "`alpha` must be"),
         (X.cross_entropy, (Z, Y), {"reduction": "what"}, ValueError, "must be one of 'mean', 'sum', 'none'"),
         (X.kl_div, (Q, P), {"reduction": "what"}, ValueError, "'batchmean'"),
+        (X.nll_loss, (Q, Y), {"denominator": 0}, ValueError, "`denominator` must be"),
+        (X.binary_cross_entropy, (P, T), {"denominator": -3.0}, ValueError, "`denominator` must be"),
+        (X.binary_cross_entropy, (P, T), {"label_smoothing": 1.5}, ValueError, "`label_smoothing` must be"),
+        (X.cross_entropy, (Z, Y, -torch.ones(4)), {"label_smoothing": 1.5}, ValueError, "`label_smoothing` must be"),
         (X.nll_loss, (Q, Y), {"denominator": "what"}, ValueError, "`denominator` must be"),
     ],
     "kinds": [

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from dropins import FUNCTIONS, P, T, Y, Z, gradient, ordinary
+from dropins import FUNCTIONS, P, Q, T, Y, Z, gradient, ordinary
 
 import xent.torch as X
 
@@ -32,6 +32,12 @@ def test_one_graph_of_compile_and_export(name):
     module = torch.nn.Module()
     module.forward = CALLS[name]
     torch.testing.assert_close(torch.export.export(module, (a, b)).module()(a, b), CALLS[name](a, b))
+
+
+def test_the_mean_of_kl_div_is_one_graph_without_its_warning():
+    torch._dynamo.reset()
+    whole = torch.compile(X.kl_div, fullgraph=True, backend="eager")
+    torch.testing.assert_close(whole(Q, P), X.kl_div(Q, P, reduction="sum") / Q.numel())
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "weighed"])  # one pos_weight per row

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from xent.backends.torch.views import beside
+from xent.objective import number, share
 from xent.torch.checks import first_wrong, held, same_shape
 from xent.torch.peer import compute, concrete, drop_in, dtype_of, floating, per_element, reduction_of, span, spread
 from xent.torch.reductions import finished, masked, product
@@ -105,6 +106,8 @@ def binary_cross_entropy(
     if keep is not None:
         p, t = (torch.where(keep, x, torch.full_like(x, 0.5)) for x in (p, t))
     if label_smoothing:
+        if not torch.compiler.is_compiling():  # whose numbers may be symbols
+            number("label_smoothing", label_smoothing, "a number in [0, 1]", share)
         t = (1.0 - label_smoothing) * t + 0.5 * label_smoothing
     losses = losses_of(p, t, exact)
     if weight is not None:

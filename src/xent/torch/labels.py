@@ -23,7 +23,7 @@ class View:
         """A tensor of the input's shape, seen so."""
         if self.moved:
             return x.movedim(self.axis, -1)
-        return x.reshape(*self.shape[: self.axis], -1) if self.axis else x.reshape(1, -1)
+        return x.flatten(self.axis) if self.axis else x.reshape(1, x.numel())
 
     def back(self, x: Tensor) -> Tensor:
         """The losses in the input's shape."""

@@ -142,7 +142,7 @@ def kl_div(
     >>> kl_div(torch.tensor([[0.9, 0.1, 0.0]]).log(), p, reduction="batchmean")  # torch: nan
     tensor(0.5108)
     """
-    if size_average is None and reduce is None and reduction == "mean":
+    if size_average is None and reduce is None and reduction == "mean" and not torch.compiler.is_compiling():
         warnings.warn(
             "`reduction`='mean' divides by the number of elements; 'batchmean' is the divergence.", stacklevel=3
         )

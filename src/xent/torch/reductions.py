@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from xent.objective import denominator_of
 from xent.torch.peer import concrete
 
 Tensor = Any
@@ -48,6 +49,8 @@ def finished(
         raise ValueError(
             f"`denominator` must be one of {', '.join(map(repr, NAMES))} or a number; got {denominator!r}."
         )
+    if isinstance(denominator, (int, float)) and not torch.compiler.is_compiling():
+        denominator_of(denominator, NAMES)
     kept = losses.numel() if keep is None else sum_of(keep)
     if weight is None or denominator is None:
         counted = kept

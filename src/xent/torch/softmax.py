@@ -10,6 +10,7 @@ import torch
 from xent.backends.torch.ops import TORCH
 from xent.backends.torch.views import beside
 from xent.losses import SoftmaxCrossEntropy, softmax_cross_entropy
+from xent.objective import number, share
 from xent.torch.peer import (
     compute,
     concrete,
@@ -96,6 +97,8 @@ def signed_losses(
     """The losses with class weights of any sign."""
     options = {**options, "axis": axis, "reduction": "none"}
     smoothing, prior = options.pop("label_smoothing"), options.pop("prior")
+    if not torch.compiler.is_compiling():  # whose numbers may be symbols
+        number("label_smoothing", smoothing, "a number in [0, 1]", share)
     if not dense and smoothing == 0:
         w = row_weights(target, weight, axis, dense, keep)
         return softmax_cross_entropy(input, target, where=keep & (w != 0), **options) * w
