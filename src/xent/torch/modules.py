@@ -42,7 +42,7 @@ class Options(torch.nn.Module):
 
     def given(self) -> dict[str, Any]:
         """The options as the function takes them."""
-        return {name: getattr(self, name) if value is None else value for name, value in self.options.items()}
+        return {name: self._buffers.get(name, value) for name, value in self.options.items()}
 
     def extra_repr(self) -> str:
         """Nothing, as torch's, but for xent's options."""

@@ -148,6 +148,10 @@ def times_gradient(record: Any, form: Form, z: Tensor, rest: Rest, up: Tensor, v
 # ---- for autograd
 
 
+# the hooks that saved tensors go through; older torch does not tell
+packing: Any = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda ignored: None)
+
+
 def soon(record: Loss, z: Tensor) -> bool:
     """Whether the gradient is worth making with the value.
 
@@ -157,7 +161,7 @@ def soon(record: Loss, z: Tensor) -> bool:
     return (
         record.reduction != "none"
         and z.dtype is not torch.float16
-        and torch._C._autograd._top_saved_tensors_default_hooks(False) is None
+        and packing(False) is None
     )
 
 
