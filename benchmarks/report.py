@@ -142,7 +142,8 @@ _HOW = (
 _FACES = (
     "xent on tensors that require a gradient, `loss(...).backward()`, and under `jax.jit(jax.value_and_grad(...))`. "
     "The framework's own loss beside it in the same rounds: times longer. The NumPy face fills a gradient that is kept "
-    "between calls; autograd makes a new one every time, whose pages the system must clear."
+    "between calls; xent's tensors lie in memory that the last gradient left; XLA's results in fresh memory, whose "
+    "pages the system must clear."
 )
 
 

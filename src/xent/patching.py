@@ -97,7 +97,7 @@ def _forget_compiled() -> None:
 
 
 def _swap(library: str) -> Swap:
-    if library not in SWAPS:
+    if not isinstance(library, str) or library not in SWAPS:
         raise ValueError(f"`library` must be one of {', '.join(map(repr, SWAPS))}; got {library!r}.")
     return SWAPS[library]
 

@@ -232,6 +232,21 @@ def test_checkpointing_keeps_no_gradient(monkeypatch):
     assert torch.equal(z.grad, want)
 
 
+@pytest.mark.parametrize("upstream", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("kind", [SigmoidCrossEntropy, SoftmaxCrossEntropy])
+def test_what_does_not_count_stays_0_whatever_comes(kind, dtype, upstream):
+    """A loss divided by the count of a group in which nothing counts, say."""
+    z, t = made(kind, dtype)
+    z.requires_grad_()
+    where = torch.tensor([True, False, True, False, True])
+    losses = kind(reduction="none")(z, t, where=where)
+    up = torch.ones_like(losses)
+    up[~where] = upstream
+    losses.backward(up)
+    assert (z.grad[~where] == 0).all() and z.grad[where].isfinite().all() and (z.grad[where] != 0).any()
+
+
 @pytest.mark.parametrize("loss", RECORDS, ids=str)
 def test_nothing_left_is_connected(loss):
     z, t = made(type(loss))

@@ -149,6 +149,8 @@ def test_unknown_and_missing_libraries(monkeypatch):
     for function in (patch, unpatch):
         with pytest.raises(ValueError, match="one of 'torch', 'torchvision', 'optax'; got 'tensorflow'"):
             function("tensorflow")
+    with pytest.raises(ValueError, match="must be one of"):
+        patch(["torch"])
     with pytest.raises(ValueError, match="must be one of"), patched("tensorflow"):
         pass
     monkeypatch.setitem(sys.modules, "torchvision", None)

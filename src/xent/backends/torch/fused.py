@@ -101,7 +101,10 @@ def weighed(record: Loss, form: Form, z: Tensor, rest: Rest, up: Tensor, v: Tens
     up, record = up.detach(), summed(record)
     if up.dtype not in HALF or not bool(up.isfinite().all()):
         found = value_and_grad(record, form, z, rest)[1] if v is None else hvp(record, form, z, rest, v)
-        return found.mul_(along(record, up))
+        up = along(record, up)
+        if (form or record.ignored) and not bool(up.isfinite().all()):  # what does not count stays 0 whatever comes
+            return torch.where(found == 0, found, found * up)
+        return found.mul_(up)
     targets, arrays = hosted(form, rest)
     own = arrays.get("sample_weight")
     weight = view(up.abs().float())  # of any sign: its size is a sample weight
