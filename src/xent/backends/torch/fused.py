@@ -161,11 +161,7 @@ def soon(record: Loss, z: Tensor) -> bool:
     Not for many losses, whose upstream gradient is yet to come; nor in float16, where a loss is scaled up lest its
     gradient underflow; nor where saved tensors are packed away, by checkpointing say: a gradient would stay.
     """
-    return (
-        record.reduction != "none"
-        and z.dtype is not torch.float16
-        and packing(False) is None
-    )
+    return record.reduction != "none" and z.dtype is not torch.float16 and packing(False) is None
 
 
 class Value(torch.autograd.Function):
