@@ -33,11 +33,17 @@ def scale_of(objective: Objective, rows: Rows) -> tuple[float, float | None]:
         if objective.empty == "raise":
             raise ValueError(nothing_left(size))
         return 1.0, 0.0 if objective.empty == "zero" else math.nan
+    return share(objective, weight, count, positives, size), None
+
+
+def share(objective: Objective, weight: float, count: int, positives: float, size: int) -> float:
+    """1 / the denominator of a mean in which something counts."""
+    wanted = objective.denominator
     if not isinstance(wanted, str):
-        return 1.0 / wanted, None
+        return 1.0 / wanted
     if wanted == "weight":
         divides(weight)
-    return 1.0 / {"weight": weight, "count": count, "elements": size, "positives": max(1.0, positives)}[wanted], None
+    return 1.0 / {"weight": weight, "count": count, "elements": size, "positives": max(1.0, positives)}[wanted]
 
 
 def fresh(rows: Rows, shape: tuple[int, ...], view: tuple[int, ...], out: Any, *others: Array) -> tuple[Array, Array]:

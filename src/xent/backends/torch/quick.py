@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from xent import _kernels, tables
-from xent.objective import SigmoidObjective, divides
-from xent.passes import Loss
+from xent.objective import SigmoidObjective
+from xent.passes import share
 from xent.rows import ALL
 
 Tensor = Any
@@ -46,31 +46,25 @@ def elements(record: Any, z: Tensor, t: Tensor) -> tuple[float, Any] | None:
     plan = record.memory["quick"]
     if plan is None:
         return None
-    count, (table, law, pipe, divisor) = z.numel(), plan
+    count, (table, law, pipe) = z.numel(), plan
+    scale = 1.0 if record.reduction == "sum" else share(record, count, count, 0.0, count)
     made = np.empty(z.shape, np.float32 if z.dtype is torch.float32 else np.float64)
     total, bad = _kernels.sigmoid(
         z.detach().numpy().reshape(1, count), t.detach().numpy().reshape(1, count), None, None, (), table, law, pipe,
-        1.0 / (divisor or count), None, made.reshape(1, count), None, None, ALL,
+        scale, None, made.reshape(1, count), None, None, ALL,
     )  # fmt: skip
     return None if bad != -1 else (total, made)
 
 
 def alike(record: Any) -> tuple[Any, ...] | None:
-    """(table, law, pipe, divisor or None for the count), where no label has numbers of its own."""
+    """(table, law, pipe), where no label has numbers of its own."""
     each = (record.alpha, record.pos_weight, record.prior, record.bias)
     if record.ignored or record.class_weight is not None or any(isinstance(x, tuple) for x in each):
         return None
     if record.denominator == "positives":
         return None
     table, _, pipe = tables.sigmoid(record, None, 1, True)
-    return table, record.law, pipe, divisor_of(record)
-
-
-def divisor_of(record: Any) -> float | None:
-    """What a value is divided by; None where that is a sum of weights."""
-    if record.reduction == "sum":
-        return 1.0
-    return None if isinstance(record.denominator, str) else float(record.denominator)
+    return table, record.law, pipe
 
 
 def rows(record: Any, z: Tensor, t: Tensor) -> tuple[float, Any] | None:
@@ -80,12 +74,9 @@ def rows(record: Any, z: Tensor, t: Tensor) -> tuple[float, Any] | None:
     count, classes = z.shape
     class_loss, class_weight, prior, pipe = tables.softmax(record, None, classes)
     ids = t.numpy().reshape(count, 1)
-    scale = 1.0 / (divisor_of(record) or count)
-    if record.reduction == "mean" and (record.ignored or class_weight is not None):
-        weighed = _kernels.weigh_softmax(classes, ids, None, None, record.ignored, class_weight, ALL)
-        if (found := shared(record, *weighed, count)) is None:
-            return None
-        scale = found
+    scale = scale_of(record, ids, classes, class_weight)
+    if scale is None:
+        return None
     made = np.empty((count, classes), np.float32 if z.dtype is torch.float32 else np.float64)
     total, bad = _kernels.softmax(
         z.detach().numpy().reshape(count, classes, 1), ids, None, None, record.ignored, class_loss, class_weight,
@@ -95,12 +86,12 @@ def rows(record: Any, z: Tensor, t: Tensor) -> tuple[float, Any] | None:
     return None if bad >= 0 else (total, made)
 
 
-def shared(record: Loss, weight: float, count: int, bad: int, size: int) -> float | None:
-    """1 / the denominator of a mean; None for `passes.scale_of` to say what is wrong, or what a mean of nothing is."""
-    if bad >= 0 or not count:
-        return None
-    if not isinstance(record.denominator, str):
-        return 1.0 / record.denominator
-    if record.denominator == "weight":
-        divides(weight)
-    return 1.0 / {"weight": weight, "count": count, "elements": size}[record.denominator]
+def scale_of(record: Any, ids: Any, classes: int, class_weight: Any) -> float | None:
+    """What the losses are multiplied with; None where `passes.scale_of` knows better: bad ids, nothing that counts."""
+    size = len(ids)
+    if record.reduction == "sum":
+        return 1.0
+    if not record.ignored and class_weight is None:
+        return share(record, size, size, 0.0, size)
+    weight, count, bad = _kernels.weigh_softmax(classes, ids, None, None, record.ignored, class_weight, ALL)
+    return None if bad >= 0 or not count else share(record, weight, count, 0.0, size)
