@@ -14,6 +14,7 @@
 #include "accumulator.hpp"
 #include "buffers.hpp"
 #include "dispatch.hpp"
+#include "fixed.hpp"
 #include "xla.hpp"
 
 namespace nb = nanobind;
@@ -259,5 +260,6 @@ NB_MODULE(_kernels, m) {
   m.def("levels", &level_names);
   m.def("max_threads", &max_threads);
   bind_accumulator(m);
+  bind_fixed(m);
   bind_xla(m);
 }

@@ -106,7 +106,7 @@ class Score:
 
     def to_json(self) -> str:
         """Every number as JSON; infinities are the strings "Infinity" and "-Infinity", which float() reads."""
-        return json.dumps(_plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+        return json.dumps(plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
 
     def __repr__(self) -> str:
         error = f" +- {self.standard_error:.2g}" if self.standard_error is not None else ""
@@ -119,11 +119,11 @@ class Score:
         return text(self)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
+        return {key: plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     return value

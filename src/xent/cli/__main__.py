@@ -1,0 +1,3 @@
+from xent.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""Options that several commands share: where the rows are and which columns hold what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Names = list[str] | None
+Files = Annotated[
+    Names,
+    typer.Argument(
+        metavar="[FILES]...",
+        help="Files, globs or folders: CSV, Parquet, Arrow IPC, JSON lines, NPZ, NPY.",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    Names, typer.Option(metavar="NAMES", help="Column(s) of true labels; globs and commas allowed; or a .npy file.")
+]
+Probs = Annotated[Names, typer.Option(metavar="NAMES", help="Column(s) of probabilities; or a .npy file.")]
+Logits = Annotated[Names, typer.Option(metavar="NAMES", help="Column(s) of logits; or a .npy file.")]
+Weight = Annotated[str | None, typer.Option(metavar="NAME", help="Column of weights; 'none' for no weights.")]
+Classes = Annotated[Names, typer.Option(metavar="NAMES", help="Class names in the order of the predictions: a,b,c.")]
+Positive = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="The label that a single prediction column is for.")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(metavar="KIND", help="binary, multiclass or multilabel, where the columns leave it open."),
+]
+Tolerance = Annotated[float | None, typer.Option(metavar="GAP", help="How far a row may be from summing to 1.")]
+Renormalize = Annotated[bool, typer.Option("--renormalize", help="Divide every row by its sum, and say so.")]
+Confidence = Annotated[float, typer.Option(metavar="LEVEL", help="Level of the interval.")]
+Json = Annotated[bool, typer.Option("--json", help="Print every number as JSON.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Print ASCII only.")]
