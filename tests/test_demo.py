@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from xent import demo
+import xent
+from xent import calibrate, demo
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +19,11 @@ def files(tmp_path_factory):
 
 def test_two_data_sets_each_by_a_model_with_logits_and_one_with_probabilities(files):
     columns = {name: set(table.column_names) for name, table in files.items()}
-    assert columns["breast-cancer-logistic"] == {"target", "logit"}
-    assert columns["breast-cancer-forest"] == {"target", "prob"}
-    assert columns["digits-logistic"] == {"target", *(f"logit_{k}" for k in range(10))}
-    assert columns["digits-forest"] == {"target", *(f"prob_{k}" for k in range(10))}
+    assert columns["breast-cancer-logistic"] == {"target", "logit", "radius", "texture"}
+    assert columns["breast-cancer-forest"] == {"target", "prob", "radius", "texture"}
+    assert columns["digits-logistic"] == {"target", "ink", *(f"logit_{k}" for k in range(10))}
+    assert columns["digits-forest"] == {"target", "ink", *(f"prob_{k}" for k in range(10))}
+    assert columns["digits-bayes"] == columns["digits-logistic"]
     assert {table.num_rows for table in files.values()} == {569, 1797}
 
 
@@ -43,16 +45,29 @@ def test_the_models_are_real_ones(files):
     assert np.mean(logits.argmax(axis=1) == digits["target"]) > 0.95
 
 
-def test_the_demo_scores_every_file_with_the_command_it_prints(tmp_path, capfd):
+def test_the_demo_plays_every_scene_and_ends_with_its_reports(tmp_path, capfd):
     assert demo.run(tmp_path) == 0
     page = capfd.readouterr().out
-    for prediction in demo.PREDICTIONS:
-        assert f"$ xent score {tmp_path / prediction.name}.parquet\n" in page
-    assert re.search(r"infinite: \d+ of 569 rows", page)
-    assert "--compat sklearn" in page
+    for scene in demo.SCENES:
+        command = re.sub(r"\{(.+?)\}", lambda name: str(tmp_path / name[1]), scene.command)
+        assert f"$ xent {command}\n" in page
+    assert re.search(r"infinite: \d+ of 569 rows", page) and "--compat sklearn" in page
+    lines = page.splitlines()
+    for name in demo.PAGES:
+        assert any(line.startswith(f"  {tmp_path / name}") for line in lines[-len(demo.PAGES) :])
+        html = (tmp_path / name).read_text("utf-8")
+        assert html.startswith("<!doctype html>") and len(html.encode()) < 500_000
+    before, after = (
+        xent.score(str(tmp_path / f"digits-{name}.parquet"), logits="logit_*").log_loss
+        for name in ("bayes", "bayes-calibrated")
+    )
+    assert after < 0.6 * before
+    assert calibrate.from_json((tmp_path / "digits-map.json").read_text()).columns == 10
 
 
-@pytest.mark.parametrize(("module", "package"), [("sklearn", "scikit-learn"), ("pyarrow", "pyarrow")])
+@pytest.mark.parametrize(
+    ("module", "package"), [("sklearn", "scikit-learn"), ("pyarrow", "pyarrow"), ("matplotlib", "matplotlib")]
+)
 def test_a_missing_package_is_answered_with_the_command_that_installs_it(
     module, package, tmp_path, monkeypatch, capsys
 ):
