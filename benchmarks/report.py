@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoring import MEGABYTES, RATIO
+from scoring import ANALYSIS, MEGABYTES, RATIO
 
 PEERS = ["PyTorch eager", "torch.compile", "JAX", "scikit-learn", "SciPy"]
 FACES = ["PyTorch + xent", "torch.compile + xent", "JAX + xent"]
@@ -201,9 +201,12 @@ def _scored(results: Results) -> str:
     lines = []
     for one in results.scored:
         ratio, memory = one.seconds / ours.seconds, f"{one.megabytes:.0f}"
-        if one is ours and not results.quick:
-            memory += f" (≤ {MEGABYTES}: {'met' if one.megabytes <= MEGABYTES else '**short**'})"
-        against = "" if one is ours else _verdict(ratio, None if results.quick else RATIO, "×")
+        most = MEGABYTES.get(one.name)
+        if most and not results.quick:
+            memory += f" (≤ {most}: {'met' if one.megabytes <= most else '**short**'})"
+        against = "" if one is ours else _verdict(ratio, None if results.quick or most else RATIO, "×")
+        if most and one is not ours and not results.quick:
+            against += f" (≤ {ANALYSIS}×: {'met' if ratio <= ANALYSIS else '**short**'})"
         lines.append([one.name, three(one.seconds), against, f"{one.loss:.7f}", memory])
     return table(["", "seconds", "against xent", "log loss", "peak memory, MB"], lines)
 
