@@ -56,3 +56,4 @@ inline void carry(int64_t *digits) {
 }  // namespace xent
 
 void bind_accumulator(nanobind::module_ &m);
+void bind_tally(nanobind::module_ &m);

@@ -5,7 +5,6 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <cfenv>
 #include <cstdlib>
 #include <new>
 #include <string>
@@ -15,6 +14,7 @@
 #include "buffers.hpp"
 #include "dispatch.hpp"
 #include "fixed.hpp"
+#include "outside.hpp"
 #include "xla.hpp"
 
 namespace nb = nanobind;
@@ -75,18 +75,6 @@ SigmoidJob sigmoid_job(Call& c, nb::handle z, nb::handle t, nb::handle w, nb::ha
   masks_and_table(job, c, where, ignore, table);
   return job;
 }
-
-// Around a kernel: the interpreter's lock is free, and floating-point flags raised on the way (an inf - inf that a select
-// throws away) do not reach NumPy, which would warn of them in its next operation.
-class Outside {
- public:
-  Outside() { std::feholdexcept(&flags_); }
-  ~Outside() { std::fesetenv(&flags_); }
-
- private:
-  nb::gil_scoped_release release_;
-  std::fenv_t flags_;
-};
 
 template <class Out, class Job>
 Out run(Out (*kernel)(const Job&), const Job& job) {
@@ -260,6 +248,7 @@ NB_MODULE(_kernels, m) {
   m.def("levels", &level_names);
   m.def("max_threads", &max_threads);
   bind_accumulator(m);
+  bind_tally(m);
   bind_fixed(m);
   bind_xla(m);
 }

@@ -33,37 +33,39 @@ struct Verdict { int fault = FINE; int64_t row = -1, column = -1; double deviati
 // One block of rows: x and nll are [classes][width], the rest [width].
 struct Block {
     int64_t classes, width, rows = 0;
-    std::vector<double> x, nll, loss, entropy, variance, top, sum;
+    std::vector<double> x, nll, loss, entropy, variance, margin, top, sum;
     std::vector<int32_t> target, best;
     explicit Block(int64_t k) : classes(k), width(std::clamp<int64_t>(16384 / k, 16, 256)) {
         x.resize(k * width); nll.resize(k * width);
-        for (auto *v : {&loss, &entropy, &variance, &top, &sum}) v->resize(width);
+        for (auto *v : {&loss, &entropy, &variance, &margin, &top, &sum}) v->resize(width);
         target.resize(width); best.resize(width);
     }
 };
 
-// One probability of "yes" a row. nll = -log p or -log(1-p); V = p(1-p)(log p - log(1-p))^2.
+// One probability of "yes" a row. nll = -log p or -log(1-p); V = p(1-p)(log p - log(1-p))^2; margin log p - log(1-p).
 XENT_CLONES inline void judge_binary_probs(int64_t n, const double *x, const int32_t *t, double *loss, double *entropy,
-                                           double *variance) {
+                                           double *variance, double *margin) {
     for (int64_t r = 0; r < n; ++r) {
         const double p = x[r], q = 1.0 - p;
         const double yes = -natural_log(p), no = -natural_log1p(-p);
         const double inner = (p > 0.0) & (q > 0.0) ? p * q * (yes - no) * (yes - no) : 0.0;
         entropy[r] = (p > 0.0 ? p * yes : 0.0) + (q > 0.0 ? q * no : 0.0);
         variance[r] = inner;
+        margin[r] = no - yes;
         loss[r] = t[r] ? yes : no;
     }
 }
 
 // One logit of "yes" a row: with a = |z|, e = exp(-a): nll of the likelier side log1p(e), of the other a + log1p(e).
 XENT_CLONES inline void judge_binary_logits(int64_t n, const double *x, const int32_t *t, double *loss, double *entropy,
-                                            double *variance) {
+                                            double *variance, double *margin) {
     for (int64_t r = 0; r < n; ++r) {
         const double z = x[r], a = z < 0.0 ? -z : z;
         const double e = exponential(-a), near = natural_log1p(e), far = a + near;
         const double p = 1.0 / (1.0 + e), q = e * p;
         entropy[r] = p * near + (q > 0.0 ? q * far : 0.0);
         variance[r] = q > 0.0 ? p * q * a * a : 0.0;
+        margin[r] = z;
         loss[r] = (z > 0.0) == (t[r] != 0) || z == 0.0 ? near : far;
     }
 }
@@ -119,6 +121,7 @@ XENT_CLONES inline void spread_variance(int64_t n, int64_t k, int64_t width, con
 }
 
 // All classes of a row. Top-1 part of the loss: right -log c; wrong -log(1-c), 1-c added up from the other classes.
+// The margin is log c - log(1-c) likewise: from logits -log S, where S = (1-c)/c is the sum of the others' exponentials.
 inline void judge_classes(Block &b, bool logits) {
     std::vector<double> most(b.width, -INF), others(b.width, 0.0);
     for (auto *v : {&b.entropy, &b.variance}) std::fill(v->begin(), v->end(), 0.0);
@@ -129,7 +132,8 @@ inline void judge_classes(Block &b, bool logits) {
     spread_variance(b.rows, b.classes, b.width, x, nll, entropy, b.variance.data());
     for (int64_t r = 0; r < b.rows; ++r) {
         b.loss[r] = nll[b.target[r] * b.width + r];
-        const double wrong = logits ? natural_log1p(others[r]) - natural_log(others[r]) : -natural_log(others[r]);
+        const double rest = natural_log(others[r]), wrong = logits ? natural_log1p(others[r]) - rest : -rest;
+        b.margin[r] = logits ? -rest : -nll[b.best[r] * b.width + r] - rest;
         b.top[r] = b.best[r] == b.target[r] ? b.loss[r] : std::min(wrong, b.loss[r]);
     }
 }

@@ -47,6 +47,40 @@ class Fault:
     value: float
 
 
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What is known of every row of a batch beside its loss; of a row of weight 0, what an even row would have.
+
+    entropy and variance of the loss under the model's own probabilities, float64 [n]; margin float64: the logit of
+    "yes" [n] (binary), of every label [n, labels], or of "the favourite is right", log c - log(1 - c) [n]; best int32
+    [n]: the favourite class, None unless there are several. Infinite where a probability is 0 or 1.
+    """
+
+    entropy: np.ndarray
+    variance: np.ndarray
+    margin: np.ndarray
+    best: np.ndarray | None
+
+    @classmethod
+    def room(cls, rows: int, columns: int, *, multilabel: bool = False) -> Details:
+        """Space for a batch of predictions [rows, columns]."""
+        margin = np.empty((rows, columns) if multilabel else rows)
+        best = np.empty(rows, np.int32) if columns > 1 and not multilabel else None
+        return cls(np.empty(rows), np.empty(rows), margin, best)
+
+    def as_tuple(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        return (self.entropy, self.variance, self.margin, self.best)
+
+
+def nll(x: np.ndarray, weight: np.ndarray | None, *, logits: bool, rules: Rules) -> np.ndarray | Fault:
+    """-log p of every class, float64 [rows, classes], checked like a batch of a tally; one column: of no and of yes."""
+    from xent import _kernels
+
+    out = np.empty((len(x), max(x.shape[1], 2)))
+    kind, row, column, number = _kernels.nll(x, weight, logits, out, rules.as_tuple())
+    return Fault(kind, row, column, number) if kind else out
+
+
 @dataclass(frozen=True)
 class Tally:
     """Exact sums of rows seen. `classes` counts classes, or labels when `multilabel`."""
@@ -66,14 +100,25 @@ class Tally:
         return cls(classes, multilabel, weighted, sums, np.zeros((groups, len(COUNTS)), np.int64), [0.0])
 
     def add(
-        self, x: np.ndarray, targets: np.ndarray, weight: np.ndarray | None, *, logits: bool, rules: Rules
+        self,
+        x: np.ndarray,
+        targets: np.ndarray,
+        weight: np.ndarray | None,
+        *,
+        logits: bool,
+        rules: Rules,
+        details: Details | None = None,
     ) -> np.ndarray | Fault:
-        """Take in a batch (x [rows, columns], targets int32); returns each row's loss (-1 where its weight is 0)."""
+        """Take in a batch (x [rows, columns], targets int32); returns each row's loss (-1 where its weight is 0).
+
+        details: filled with what else is known of each row.
+        """
         from xent import _kernels
 
         loss = np.empty(len(x))
+        asked = None if details is None else details.as_tuple()
         kind, row, column, number = _kernels.tally(
-            x, targets, weight, logits, self.sums, self.counts, loss, rules.as_tuple()
+            x, targets, weight, logits, self.sums, self.counts, loss, rules.as_tuple(), asked
         )
         if kind:
             return Fault(kind, row, column, number)

@@ -1,0 +1,136 @@
+// A batch of predictions as Python hands it over: read block by block as float64, checked before anything is judged.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cmath>
+
+#include "tally.hpp"
+
+namespace xent::tally {
+namespace {
+
+namespace nb = nanobind;
+using Array = nb::ndarray<nb::numpy, nb::ro>;
+
+// A 2-D array of any strides, read as float64.
+struct Matrix {
+    const char *data; int64_t rows, columns, down, across; nb::dlpack::dtype dtype;
+    explicit Matrix(const Array &a)
+        : data(static_cast<const char *>(a.data())), rows(int64_t(a.shape(0))), columns(int64_t(a.shape(1))),
+          down(a.stride(0)), across(a.stride(1)), dtype(a.dtype()) {}
+    template <class T> void copy(int64_t from, int64_t n, int64_t width, double *to) const {
+        const T *x = reinterpret_cast<const T *>(data);
+        for (int64_t j = 0; j < columns; ++j)
+            for (int64_t r = 0; r < n; ++r) to[j * width + r] = double(x[(from + r) * down + j * across]);
+    }
+    void read(int64_t from, int64_t n, int64_t width, double *to) const {
+        if (dtype == nb::dtype<float>()) copy<float>(from, n, width, to);
+        else copy<double>(from, n, width, to);
+    }
+};
+
+// What is told of every row beside its loss, where it is asked for (null: it is not).
+struct Details { double *entropy = nullptr, *variance = nullptr, *margin = nullptr; int32_t *best = nullptr; };
+
+struct Batch {
+    Matrix x; const int32_t *target; const double *weight; double *loss; bool logits, multilabel; Options options;
+    Details details;
+};
+
+double weight_of(const Batch &in, int64_t row) { return in.weight ? in.weight[row] : 1.0; }
+
+// A row of weight 0 is not looked at: whatever it holds is replaced by an even row.
+void blank(const Batch &in, int64_t from, Block &b) {
+    if (!in.weight) return;
+    for (int64_t r = 0; r < b.rows; ++r) {
+        if (in.weight[from + r] != 0.0) continue;
+        const double even = in.logits ? 0.0 : b.classes == 1 || in.multilabel ? 0.5 : 1.0 / double(b.classes);
+        for (int64_t j = 0; j < b.classes; ++j) b.x[j * b.width + r] = even;
+    }
+}
+
+// The largest probability let through: 1, or for one of several what the row's sum may be (float32 softmaxes hold 1.0000001).
+double ceiling(const Batch &in) {
+    if (in.x.columns == 1 || in.multilabel) return 1.0;
+    return in.options.renormalise ? LARGEST : 1.0 + in.options.tolerance;
+}
+
+int fault_of(double x, bool logits, double most) {
+    if (x != x) return NOT_A_NUMBER;
+    if (logits) return FINE;
+    return x < 0.0 ? NEGATIVE : x > most ? ABOVE_ONE : FINE;
+}
+
+// The first fault of the block, by row and then by column.
+bool check_values(const Batch &in, int64_t from, const Block &b, Verdict &verdict) {
+    bool bad = false;
+    const double most = ceiling(in);
+    for (int64_t j = 0; j < b.classes; ++j)
+        for (int64_t r = 0; r < b.rows; ++r) {
+            const double x = b.x[j * b.width + r];
+            bad |= in.logits ? x != x : !((x >= 0.0) & (x <= most));
+        }
+    if (!bad) return true;
+    for (int64_t r = 0; r < b.rows; ++r)
+        for (int64_t j = 0; j < b.classes; ++j)
+            if (const int fault = fault_of(b.x[j * b.width + r], in.logits, most)) {
+                verdict = {fault, from + r, j, b.x[j * b.width + r]};
+                return false;
+            }
+    return false;
+}
+
+// +inf on exactly one class: that class has p = 1. On several, or -inf everywhere: there is no distribution.
+bool settle_infinities(int64_t from, Block &b, Verdict &verdict) {
+    for (int64_t r = 0; r < b.rows; ++r) {
+        int64_t up = 0, down = 0, where = 0;
+        for (int64_t j = 0; j < b.classes; ++j) {
+            const double z = b.x[j * b.width + r];
+            if (z == INF) { ++up; where = j; }
+            down += z == -INF;
+        }
+        if (up > 1 || down == b.classes) { verdict = {INFINITE_LOGITS, from + r, where, up > 1 ? INF : -INF}; return false; }
+        if (up == 1) for (int64_t j = 0; j < b.classes; ++j) b.x[j * b.width + r] = j == where ? 0.0 : -INF;
+    }
+    return true;
+}
+
+// Row sums: refused beyond the tolerance; divided out where the caller asked for it.
+bool check_sums(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
+    std::fill(b.sum.begin(), b.sum.end(), 0.0);
+    for (int64_t j = 0; j < b.classes; ++j)
+        for (int64_t r = 0; r < b.rows; ++r) b.sum[r] += b.x[j * b.width + r];
+    for (int64_t r = 0; r < b.rows; ++r) {
+        if (weight_of(in, from + r) == 0.0) continue;
+        const double away = std::fabs(b.sum[r] - 1.0);
+        if (in.options.renormalise ? b.sum[r] == 0.0 : away > in.options.tolerance) {
+            verdict = {ROW_SUM, from + r, -1, b.sum[r]};
+            return false;
+        }
+        verdict.deviation = std::max(verdict.deviation, away);
+        if (in.options.renormalise)
+            for (int64_t j = 0; j < b.classes; ++j) b.x[j * b.width + r] /= b.sum[r];
+    }
+    return true;
+}
+
+// Reads and checks the next block; false: the verdict says what is wrong.
+bool prepare(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
+    const bool classes = in.x.columns > 1 && !in.multilabel;
+    b.rows = std::min(b.width, in.x.rows - from);
+    for (int64_t r = 0; in.weight && r < b.rows; ++r)
+        if (const double w = in.weight[from + r]; w != 0.0 && !(w >= LEAST_WEIGHT && w <= MOST_WEIGHT)) {
+            verdict = {WEIGHT, from + r, -1, w};
+            return false;
+        }
+    in.x.read(from, b.rows, b.width, b.x.data());
+    blank(in, from, b);
+    if (!check_values(in, from, b, verdict)) return false;
+    if (classes && in.logits) return settle_infinities(from, b, verdict);
+    return !classes || check_sums(in, from, b, verdict);
+}
+
+}  // namespace
+}  // namespace xent::tally
