@@ -15,6 +15,7 @@
 #include "dispatch.hpp"
 #include "fixed.hpp"
 #include "outside.hpp"
+#include "pav.hpp"
 #include "xla.hpp"
 
 namespace nb = nanobind;
@@ -249,6 +250,7 @@ NB_MODULE(_kernels, m) {
   m.def("max_threads", &max_threads);
   bind_accumulator(m);
   bind_tally(m);
+  bind_pav(m);
   bind_fixed(m);
   bind_xla(m);
 }
