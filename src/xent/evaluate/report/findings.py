@@ -1,0 +1,190 @@
+"""What an analysis adds to the text: alerts, the waterfall, repairs, calibration, the tail, suspects, slices."""
+
+from __future__ import annotations
+
+import math
+
+from ..analysis.records import Analysis, Decomposition, Rung, Step
+from ..scores import Score
+from . import summary
+from .tables import where
+from .words import bar, chance, count, cut, nats, paragraph, percent, row, shown, signed
+
+
+def spreads(found: Analysis) -> list[str]:
+    """The interval for rows that are alike within clusters or over time."""
+    lines = []
+    for s in found.spreads:
+        if s.method == "iid" or s.standard_error is None:
+            continue
+        bounds = f"  [{nats(s.low)}, {nats(s.high)}]" if s.low is not None else ""
+        by = f"by `{cut(s.column or '', 24)}`"
+        if s.method == "time" and s.lags is not None:
+            by += f", {s.lags} lags"
+        wider = f": {math.sqrt(s.design_effect):.1f} times iid" if s.design_effect is not None else ""
+        lines.append(
+            row(
+                "clustered" if s.method == "cluster" else "over time",
+                f"± {nats(s.standard_error)}{bounds}  {by}{wider}",
+            )
+        )
+    return lines
+
+
+def alerts(found: Analysis) -> list[str]:
+    """What to know first."""
+    said = [line for alert in found.alerts for line in paragraph(alert, "! ", "  ")]
+    return ["", *said] if said else []
+
+
+def waterfall(s: Score, found: Analysis) -> list[str]:
+    """From what the class shares alone would cost to the loss, step by step; then the parts that add up to it."""
+    lines = [_step(step, *ends) for step, ends in zip(found.waterfall, _ends(found.waterfall), strict=True)]
+    if lines:
+        lines = ["", f"{'where the nats go':<53}{'nats':>10}{'±':>10}", *lines]
+    split = [*soft_parts(found), *summary.parts(s)]
+    if split:
+        title = "of which" if lines else "where the nats go"
+        lines += ["", f"{title:<47}{'nats':>10}{'share':>9}"]
+        lines += [summary.part(name, part, s.log_loss) for name, part in split]
+    return lines
+
+
+def _ends(steps: tuple[Step, ...]) -> list[tuple[float, float, float]]:
+    """(start, end, right end of the scale) of every bar; an infinite level fills the bar."""
+    levels = [step.after for step in steps if math.isfinite(step.after)]
+    whole = max(levels, default=0.0) or 1.0
+    ends, before = [], 0.0
+    for step in steps:
+        start = 0.0 if step.kind in ("start", "total") else before
+        ends.append((start, step.after, whole))
+        before = step.after
+    return ends
+
+
+def _step(step: Step, start: float, end: float, whole: float) -> str:
+    error = "" if step.standard_error is None else nats(step.standard_error)
+    number = nats(step.nats) if step.kind in ("start", "total") else signed(step.nats)
+    name = cut(step.name, 25)
+    return f"  {name:<26} {bar(min(start, whole), min(end, whole), whole)}{number:>10}{error:>10}"
+
+
+def soft_parts(found: Analysis) -> list[tuple[str, float]]:
+    """Soft labels: what no model can save, and the rest."""
+    if found.soft is None or not math.isfinite(found.soft.cross_entropy):
+        return []
+    return [("entropy of labels", found.soft.entropy), ("divergence", found.soft.divergence)]
+
+
+def repair(s: Score, found: Analysis) -> list[str]:
+    """The repair worth taking, with its gain and the command; and what the others would gain."""
+    ladder = found.ladder
+    if ladder is None or not ladder.rungs:
+        return []
+    best = next((r for r in ladder.rungs if r.method == ladder.best), None)
+    others = [r for r in ladder.rungs if r is not best and r.gain is not None]
+    lines = []
+    if best is None:
+        lines += paragraph("nothing: no repair's gain is sure to be above 0", row("repairable", ""), row("", ""))
+    else:
+        share = (
+            f" ({percent(best.gain / s.log_loss)})" if best.gain and math.isfinite(s.log_loss) and s.log_loss else ""
+        )
+        said = f"{named(best)}   {gain(best)}{share}, {ladder.folds}-fold"
+        lines += paragraph(said, row("repairable", ""), row("", ""))
+        if ladder.command:
+            lines.append(row("", f"-> {shown(ladder.command)}"))
+    if others:
+        said = ("others  " if best else "tried  ") + " · ".join(f"{r.method} {gain(r)}" for r in others)
+        lines += paragraph(said, row("", ""), row("", ""))
+    return lines
+
+
+def named(rung: Rung) -> str:
+    return f"{rung.method} {rung.said}".strip()
+
+
+def gain(rung: Rung) -> str:
+    error = "" if rung.standard_error is None else f" ± {nats(rung.standard_error)}"
+    return f"{signed(None if rung.gain is None else -rung.gain)}{error}"
+
+
+def calibration(s: Score, found: Analysis) -> list[str]:
+    """Miscalibration against what a perfect forecaster would show."""
+    parts = found.decompositions
+    if not parts:
+        return []
+    if len(parts) == 1:
+        return _miscalibration(parts[0])
+    judged = [d for d in parts if d.p_value is not None]
+    sure = sorted((d for d in judged if (d.p_value or 0.0) < 0.01), key=lambda d: -d.miscalibration)
+    said = f"{len(sure)} of {len(judged)} labels are miscalibrated (p < 0.01)"
+    named = ", ".join(f"{cut(d.name, 16)} {nats(d.miscalibration)} for {nats(d.expected)}" for d in sure[:3])
+    return paragraph(said + (f": {named}" if named else ""), row("calibration", ""), row("", ""))
+
+
+def _miscalibration(d: Decomposition) -> list[str]:
+    what = f" of the {d.name}" if d.name else ""
+    said = f"infinite ({count(d.infinite_rows)} rows)" if math.isinf(d.miscalibration) else nats(d.miscalibration)
+    first = f"miscalibration{what} {said}"
+    if d.expected is not None and d.expected_high is not None:
+        first += f"; a perfect forecaster shows {nats(d.expected)}, at most {nats(d.expected_high)}"
+    if d.p_value is not None:
+        first += f" ({chance(d.p_value)})"
+    rest = f"discrimination {nats(d.discrimination)} of {nats(d.uncertainty)}"
+    if not d.exact:
+        rest += f" (binned: up to {d.bound:.1g} more)"
+    return [*paragraph(first, row("calibration", ""), row("", "")), row("", rest)]
+
+
+def tail(s: Score, found: Analysis) -> list[str]:
+    """How few rows carry how much."""
+    t, said = found.tail, []
+    if t.top_percent is not None:
+        said.append(f"1 % of rows carry {100 * t.top_percent:.0f} % of the loss")
+    if t.half_rows is not None and t.half_share is not None:
+        said.append(f"half of it lies in {count(t.half_rows)} rows ({percent(t.half_share)})")
+    if said and s.dearest and math.isfinite(s.dearest[0].loss):
+        said.append(f"worst row {s.dearest[0].loss:.1f} nats (row {count(s.dearest[0].row)})")
+    return paragraph(" · ".join(said), row("tail", ""), row("", "")) if said else []
+
+
+def suspects(found: Analysis) -> list[str]:
+    """Dearest rows against how many a calibrated model would have."""
+    if found.suspects is None or found.suspects.at is None:
+        return []
+    at = next((t for t in found.suspects.thresholds if t.prob == found.suspects.at), None)
+    if at is None:
+        return []
+    rows = f"{count(at.rows)} row" + ("" if at.rows == 1 else "s")
+    said = f"{rows} gave their label less than {at.prob:g}; a calibrated model would have {at.expected:.3g}"
+    said += f" ({chance(at.p_value)})"
+    return paragraph(said, row("suspects", ""), row("", ""))
+
+
+def mix_ups(s: Score, found: Analysis) -> list[str]:
+    """The dearest pairs of a true class and the one favoured instead."""
+    if found.confusion is None:
+        return []
+    names, table = found.confusion.classes, found.confusion.nats
+    cells = [(table[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j and table[i][j] > 0]
+    whole = math.fsum(x for line in table for x in line)
+    said = [
+        f"{cut(names[i], 14)} taken for {cut(names[j], 14)} {percent(x / whole)}"
+        for x, i, j in sorted(cells, key=lambda c: (-c[0], c[1], c[2]))[:3]
+    ]
+    return paragraph(" · ".join(said) + " of all nats", row("mix-ups", ""), row("", "")) if said else []
+
+
+def slices(found: Analysis) -> list[str]:
+    """One line on the search for slices."""
+    s = found.slices
+    if not s.tried:
+        return []
+    holding = [x for x in s.found if x.confirmed]
+    tried = f"of {count(s.tried)} tried in {len(s.columns)} columns"
+    if not holding:
+        return paragraph(f"none {tried} costs more than chance would have it", row("slices", ""), row("", ""))
+    dearest = max(holding, key=lambda x: x.excess or 0.0)
+    said = f"{len(holding)} {tried} cost more, also on rows that did not choose them; first: {where(dearest)}"
+    return paragraph(said, row("slices", ""), row("", ""))

@@ -1,0 +1,118 @@
+"""What every score says: the headline, what is infinite, the split of the loss, what the model claims, and notes."""
+
+from __future__ import annotations
+
+import math
+
+from ..scores import Score
+from .words import bar, count, nats, percent, row, signed
+
+
+def headline(s: Score) -> list[str]:
+    """The loss, its interval, and what it is to be held against."""
+    unit = "a label" if s.kind == "multilabel" else "a row"
+    if s.infinite:
+        first = f"infinite: {count(s.infinite)} of {count(s.rows)} rows give the truth probability 0"
+    else:
+        bounds = f"  [{nats(s.low)}, {nats(s.high)}]" if s.low is not None else ""
+        first = f"{nats(s.log_loss)} nats{bounds}   {nats(s.bits)} bits {unit}   perplexity {s.perplexity:.4g}"
+    lines = [row("log loss", first), row("", " · ".join(problem(s)))]
+    if abs(s.effective_rows - s.rows) > 0.5:
+        lines.append(
+            row("", f"weighted: total weight {s.weight:.6g}, as informative as {s.effective_rows:.1f} equal rows")
+        )
+    if s.weightless_rows:
+        lines.append(row("", f"{count(s.weightless_rows)} further rows have weight 0 and count for nothing"))
+    return lines
+
+
+def problem(s: Score) -> list[str]:
+    """Rows, kind, baseline and what is explained of it."""
+    kinds = {"binary": "binary", "multiclass": f"{s.classes} classes", "multilabel": f"{s.classes} labels"}
+    parts = [f"n {count(s.rows)}", kinds[s.kind], f"baseline {nats(s.baseline)}"]
+    return [*parts, f"explained {percent(s.explained)}"] if s.explained is not None else parts
+
+
+def compat(s: Score) -> list[str]:
+    """Another convention's number."""
+    if s.compat is None:
+        return []
+    c = s.compat
+    what = ("cell" if s.kind == "multilabel" else "row") + ("" if c.rows_changed == 1 else "s")
+    if c.nats_changed is not None:
+        said = f"{count(c.rows_changed)} {what} changed, {c.nats_changed:+.4g} nats"
+    else:
+        said = f"{count(c.rows_changed)} {what} changed; an infinite one costs {nats(c.infinite_rows_cost)} nats"
+    return [
+        row("floored" if c.name.startswith("floor") else "as " + c.name, f"{c.log_loss:.10g} nats · {c.says}"),
+        row("", said),
+    ]
+
+
+def infinite(s: Score) -> list[str]:
+    """The finite part, and what the loss would be were p = 0 a small number."""
+    if not s.infinite:
+        return []
+    r, n = (s.infinite_cells, s.rows * s.classes) if s.kind == "multilabel" else (s.infinite, s.rows)
+    share = r / n
+    at = {eps: s.finite_part - share * math.log(eps) for eps in (1e-3, 1e-7, 1e-15)}
+    lines = [
+        row("finite", f"part {nats(s.finite_part)} nats a row; mean of the other rows {nats(s.finite_mean)}"),
+    ]
+    if s.effective_rows == s.rows:
+        said = "   ".join(f"{eps:g}: {nats(v)}" for eps, v in at.items())
+        lines.append(row("if p = 0", f"were p = eps: part + {r}/{n} log(1/eps)   {said}"))
+    return lines
+
+
+def parts(s: Score) -> list[tuple[str, float]]:
+    """The two parts of a multi-class loss, where it is finite and there are more than two classes."""
+    if s.top1 is None or s.ranking is None or s.infinite or s.classes < 3 or not s.log_loss:
+        return []
+    return [("top-1 confidence", s.top1), ("ranking of the rest", s.ranking)]
+
+
+def split(s: Score) -> list[str]:
+    """The two parts as bars."""
+    found = parts(s)
+    if not found:
+        return []
+    return ["", f"{'where the nats go':<47}{'nats':>10}{'share':>9}", *(part(n, x, s.log_loss) for n, x in found)]
+
+
+def part(name: str, nat: float, whole: float) -> str:
+    """One part of a whole, as a bar from 0."""
+    return f"  {name:<20} {bar(0.0, nat, whole)}{nats(nat):>10}{percent(nat / whole):>9}"
+
+
+def claims(s: Score) -> list[str]:
+    """Over- or under-confidence: what the model expects to suffer, and what it does."""
+    if s.z is None or math.isinf(s.gap):
+        return [row("claims", f"{nats(s.entropy)} nats (the model's own mean entropy)")]
+    sure = abs(s.z) > 1.96
+    label = ("overconfident" if s.gap > 0 else "underconfident") if sure else "consistent"
+    said = f"claims {nats(s.entropy)}, suffers {nats(s.log_loss)}   gap {signed(s.gap)}   z = {s.z:+.1f}"
+    return [f"{label:<15}{said}"]
+
+
+def notes(s: Score) -> list[str]:
+    """How it was reckoned."""
+    how = (
+        "from logits, nothing exponentiated first"
+        if s.form == "logits"
+        else f"from {s.dtype} probabilities, nothing clipped"
+    )
+    lines = [f"infinite rows: {s.infinite} · {how}"]
+    if s.standard_error is not None:
+        lines.append(
+            f"{100 * s.confidence:g} % interval corrected for skewness; standard error {nats(s.standard_error)}"
+        )
+    if s.renormalized is not None:
+        lines.append(
+            f"RENORMALISED: every row divided by its sum (off by up to {s.row_sum_deviation:.2g}):"
+            f" {s.renormalized:+.3g} nats"
+        )
+    elif s.row_sum_deviation is not None:
+        lines.append(f"rows sum to 1 within {s.row_sum_deviation:.2g}")
+    many = f"{len(s.files)} files, " if len(s.files) > 1 else ""
+    return [*lines, *s.notes, f"{many}rows counted from 0"]
