@@ -6,6 +6,8 @@
 
 #include <stdexcept>
 
+#include "outside.hpp"
+
 namespace nb = nanobind;
 
 namespace xent::fixed {
@@ -13,27 +15,37 @@ namespace {
 
 template <class T, class... S> using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, S...>;
 
+template <class Sum>
+void spread(int64_t *sums, const int32_t *at, const double *x, size_t rows, size_t columns) {
+    Sum *to = reinterpret_cast<Sum *>(sums);
+    for (size_t r = 0; r < rows; ++r)
+        for (size_t j = 0; j < columns; ++j) add(to[size_t(at[r]) * columns + j], x[r * columns + j]);
+}
+
+template <class Sum>
+void together(int64_t *sums, const int64_t *other, size_t n) {
+    for (size_t i = 0; i < n; ++i) merge(reinterpret_cast<Sum *>(sums)[i], reinterpret_cast<const Sum *>(other)[i]);
+}
+
 void scatter(Out<int64_t, nb::ndim<3>> sums, Out<const int32_t, nb::ndim<1>> index, Out<const double, nb::ndim<2>> x) {
-    const size_t rows = x.shape(0), columns = x.shape(1), slots = sums.shape(0);
-    if (sums.shape(1) != columns || sums.shape(2) != 2 || index.shape(0) != rows)
+    const size_t rows = x.shape(0), columns = x.shape(1), slots = sums.shape(0), words = sums.shape(2);
+    if (sums.shape(1) != columns || (words != 2 && words != 4) || index.shape(0) != rows)
         throw std::invalid_argument("scatter: arrays do not fit together");
     const int32_t *at = index.data();
-    const double *from = x.data();
+    const double *from = x.data(), most = words == 2 ? MOST : HUGE_VAL;
     for (size_t r = 0; r < rows; ++r)
         if (at[r] < 0 || size_t(at[r]) >= slots) throw std::invalid_argument("scatter: index out of range");
     for (size_t i = 0; i < rows * columns; ++i)
-        if (!(std::fabs(from[i]) < MOST)) throw std::invalid_argument("scatter: only numbers below 2^62 can be summed");
-    Sum *to = reinterpret_cast<Sum *>(sums.data());
-    nb::gil_scoped_release released;
-    for (size_t r = 0; r < rows; ++r)
-        for (size_t j = 0; j < columns; ++j) add(to[size_t(at[r]) * columns + j], from[r * columns + j]);
+        if (!(std::fabs(from[i]) < most)) throw std::invalid_argument("scatter: only finite numbers, narrow: below 2^62, can be summed");
+    Outside outside;
+    (words == 2 ? spread<Narrow> : spread<Wide>)(sums.data(), at, from, rows, columns);
 }
 
 void combine(Out<int64_t> sums, Out<const int64_t> other) {
-    if (sums.size() != other.size() || sums.size() % 2) throw std::invalid_argument("combine: arrays do not fit together");
-    Sum *to = reinterpret_cast<Sum *>(sums.data());
-    const Sum *from = reinterpret_cast<const Sum *>(other.data());
-    for (size_t i = 0; i < sums.size() / 2; ++i) merge(to[i], from[i]);
+    const size_t words = sums.ndim() ? sums.shape(sums.ndim() - 1) : 0;
+    if (sums.ndim() != other.ndim() || sums.size() != other.size() || (words != 2 && words != 4) || other.shape(other.ndim() - 1) != words)
+        throw std::invalid_argument("combine: arrays do not fit together");
+    (words == 2 ? together<Narrow> : together<Wide>)(sums.data(), other.data(), sums.size() / words);
 }
 
 }  // namespace
@@ -42,6 +54,6 @@ void combine(Out<int64_t> sums, Out<const int64_t> other) {
 void bind_fixed(nb::module_ &m) {
     using namespace xent::fixed;
     m.def("scatter", &scatter, nb::arg("sums").noconvert(), nb::arg("index"), nb::arg("x"),
-          "sums[index[r], j] += x[r, j] in fixed point (int64[slots, columns, 2]: whole, 64 bits behind the point).");
+          "sums[index[r], j] += x[r, j] in fixed point (int64[slots, columns, 2 or 4]: the highest word first).");
     m.def("combine", &combine, nb::arg("sums").noconvert(), nb::arg("other"), "sums += other, tables of one shape.");
 }
