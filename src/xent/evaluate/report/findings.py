@@ -7,7 +7,6 @@ import math
 from ..analysis.records import Analysis, Decomposition, Rung, Step
 from ..scores import Score
 from . import summary
-from .tables import where
 from .words import bar, chance, count, cut, nats, paragraph, percent, row, shown, signed
 
 
@@ -71,7 +70,7 @@ def _step(step: Step, start: float, end: float, whole: float) -> str:
 
 def soft_parts(found: Analysis) -> list[tuple[str, float]]:
     """Soft labels: what no model can save, and the rest."""
-    if found.soft is None or not math.isfinite(found.soft.cross_entropy):
+    if found.soft is None or not found.soft.cross_entropy or math.isinf(found.soft.cross_entropy):
         return []
     return [("entropy of labels", found.soft.entropy), ("divergence", found.soft.divergence)]
 
@@ -124,7 +123,7 @@ def calibration(s: Score, found: Analysis) -> list[str]:
 
 
 def _miscalibration(d: Decomposition) -> list[str]:
-    what = f" of the {d.name}" if d.name else ""
+    what = f" of the {d.name} claim" if d.name else ""
     said = f"infinite ({count(d.infinite_rows)} rows)" if math.isinf(d.miscalibration) else nats(d.miscalibration)
     first = f"miscalibration{what} {said}"
     if d.expected is not None and d.expected_high is not None:
@@ -177,14 +176,13 @@ def mix_ups(s: Score, found: Analysis) -> list[str]:
 
 
 def slices(found: Analysis) -> list[str]:
-    """One line on the search for slices."""
+    """How slices were sought."""
     s = found.slices
     if not s.tried:
         return []
-    holding = [x for x in s.found if x.confirmed]
-    tried = f"of {count(s.tried)} tried in {len(s.columns)} columns"
-    if not holding:
-        return paragraph(f"none {tried} costs more than chance would have it", row("slices", ""), row("", ""))
-    dearest = max(holding, key=lambda x: x.excess or 0.0)
-    said = f"{len(holding)} {tried} cost more, also on rows that did not choose them; first: {where(dearest)}"
+    holding = sum(bool(x.confirmed) for x in s.found)
+    columns = f"{len(s.columns)} column" + ("" if len(s.columns) == 1 else "s")
+    said = (
+        f"{holding or 'none'} of {count(s.tried)} tried in {columns} cost more, also on rows that did not choose them"
+    )
     return paragraph(said, row("slices", ""), row("", ""))

@@ -16,14 +16,20 @@ from .findings import gain, named, soft_parts
 from .tables import by_cost, ranking, signed_z, where
 from .words import bare_chance, chance, count, nats, percent, prob, shown, signed
 
-_MARKUP = re.compile(
-    r"[\\`*~\[\]<>&|#!@$^={}]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+](?= )|^ | $", re.IGNORECASE
-)
+_MARKUP = re.compile(r"[\\`*~\[\]<>&|#@$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+](?= )|^ | $", re.IGNORECASE)
 
 
 def escaped(said: str) -> str:
     """Text that renders as it is, on one line."""
     return _MARKUP.sub(lambda m: f"&#{ord(m.group())};", shown(said))
+
+
+def prose(said: str) -> str:
+    """A sentence of ours: what it has between backticks becomes code, and stays as it is."""
+    parts = said.split("`")
+    if len(parts) % 2 == 0:
+        return escaped(said)
+    return "".join(f"<code>{escaped(part)}</code>" if i % 2 else escaped(part) for i, part in enumerate(parts))
 
 
 def markdown(score: Score) -> str:
@@ -54,7 +60,7 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words
 
 
 def _list(said: Iterable[str]) -> str:
-    return "\n".join(f"- {escaped(line)}" for line in said)
+    return "\n".join(f"- {prose(line)}" for line in said)
 
 
 def _headline(s: Score) -> str:
@@ -67,7 +73,7 @@ def _headline(s: Score) -> str:
         first = f"**Log loss {nats(s.log_loss)} nats a {unit}**{bounds}, perplexity {s.perplexity:.4g}"
     lines = [first, " · ".join(summary.problem(s)), *(" ".join(line.split()) for line in summary.claims(s))]
     if s.compat is not None:
-        lines.append(escaped(f"{s.compat.name}: {s.compat.log_loss:.10g} nats ({s.compat.says})"))
+        lines.append(prose(f"{s.compat.name}: {s.compat.log_loss:.10g} nats ({s.compat.says})"))
     return "  \n".join(lines)
 
 
@@ -111,7 +117,7 @@ def _repairs(found: Analysis) -> str:
 def _calibration(found: Analysis) -> str:
     rows = [
         (escaped(d.name), nats(d.score), nats(d.uncertainty), nats(d.discrimination), nats(d.miscalibration),
-         nats(d.expected), bare_chance(d.p_value).replace("<", "&lt; "))
+         nats(d.expected), escaped(bare_chance(d.p_value)))
         for d in found.decompositions
     ]  # fmt: skip
     head = ("problem", "score", "uncertainty", "discrimination", "miscalibration", "expected of it", "p")
@@ -154,7 +160,7 @@ def _slices(title: str, found: Iterable[Slice], retested: bool) -> str:
     rows = [
         (escaped(where(s)), count(s.rows), f"{s.infinite} inf" if s.infinite else nats(s.log_loss),
          signed(s.difference), nats(s.standard_error), signed(s.excess),
-         bare_chance(s.held_out_p if retested else s.p_value).replace("<", "&lt; "))
+         escaped(bare_chance(s.held_out_p if retested else s.p_value)))
         for s in ranking(list(found))
     ]  # fmt: skip
     head = ("slice", "rows", "nats", "over the mean", "±", "excess", "retest p" if retested else "p")
