@@ -1,11 +1,11 @@
-"""The rows that cost most: kept while streaming, ordered by (loss, file, row), so any batching finds the same ones."""
+"""The rows that cost most: kept while streaming, ordered by (loss, file name, row), so any partition finds the same."""
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,39 +28,63 @@ class DearRow:
 
 @dataclass
 class Dearest:
-    """At most `most` rows of largest loss."""
+    """At most `most` rows of largest loss, dearest first."""
 
     most: int
-    _heap: list[tuple[float, int, int]] = field(default_factory=list)
-    _rows: dict[tuple[int, int], DearRow] = field(default_factory=dict)
+    kept: list[DearRow] = field(default_factory=list)
 
-    def offer(self, loss: np.ndarray, file: int, start: int, describe: Callable[[int], DearRow]) -> None:
+    def offer(self, loss: np.ndarray, file: str, start: int, describe: Callable[[int], DearRow]) -> None:
         """Consider a batch; `describe(i)` writes up its i-th row and is called only for rows that enter."""
         if not self.most or not len(loss):
             return
-        full = len(self._heap) == self.most
-        likely = np.flatnonzero(loss > self._heap[0][0] if full else loss > WEIGHTLESS)
+        likely = np.flatnonzero(self._enters(loss, file))
         if len(likely) > self.most:
             kth = np.partition(loss[likely], -self.most)[-self.most]
             above = likely[loss[likely] > kth]
-            level = likely[loss[likely] == kth][: self.most]
-            likely = np.sort(np.concatenate([above, level]))
-        for i in likely.tolist():
-            self._enter((float(loss[i]), -file, -(start + i)), describe, i)
+            level = likely[loss[likely] == kth][: self.most - len(above)]
+            likely = np.concatenate([above, level])
+        if len(likely):
+            self._keep([*self.kept, *(describe(i) for i in likely.tolist())])
 
-    def _enter(self, key: tuple[float, int, int], describe: Callable[[int], DearRow], i: int) -> None:
-        if len(self._heap) < self.most:
-            heapq.heappush(self._heap, key)
-        elif key > self._heap[0]:
-            _, file, row = heapq.heapreplace(self._heap, key)
-            del self._rows[file, row]
-        else:
-            return
-        self._rows[key[1], key[2]] = describe(i)
+    def _enters(self, loss: np.ndarray, file: str) -> np.ndarray:
+        if len(self.kept) < self.most:
+            return loss > WEIGHTLESS
+        last = self.kept[-1]
+        return loss >= last.loss if file < last.file else loss > last.loss
+
+    def _keep(self, rows: list[DearRow]) -> None:
+        self.kept = sorted(rows, key=_order)[: self.most]
+
+    def merge(self, other: Dearest) -> Dearest:
+        """The dearest rows of both."""
+        merged = Dearest(max(self.most, other.most))
+        merged._keep([*self.kept, *other.kept])
+        return merged
 
     def rows(self) -> tuple[DearRow, ...]:
-        """Dearest first; equal losses in the order of files and rows."""
-        return tuple(self._rows[file, row] for _, file, row in sorted(self._heap, reverse=True))
+        """Dearest first; equal losses in the order of file names and rows."""
+        return tuple(self.kept)
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Texts for JSON and arrays."""
+        texts = [[row.file, row.target, row.favourite] for row in self.kept]
+        numbers = [[row.loss, row.prob, row.favourite_prob, row.weight] for row in self.kept]
+        at = np.array([row.row for row in self.kept], np.int64)
+        return {"most": self.most, "rows": texts}, {"at": at, "numbers": np.array(numbers).reshape(-1, 4)}
+
+    @classmethod
+    def unpack(cls, told: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Dearest:
+        """What `pack` gave."""
+        rows = []
+        for text, at, found in zip(told["rows"], arrays["at"].tolist(), arrays["numbers"].tolist(), strict=True):
+            file, target, favourite = text
+            loss, prob, favourite_prob, weight = found
+            rows.append(DearRow(file, at, loss, target, prob, favourite, favourite_prob, weight))
+        return cls(told["most"], rows)
+
+
+def _order(row: DearRow) -> tuple[Any, ...]:
+    return (-row.loss, row.file, row.row, *astuple(row)[3:])
 
 
 def describe(

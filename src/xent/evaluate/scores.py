@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .columns import Plan
 from .conventions import Convention
 from .dearest import DearRow
 from .registers import rounded
-from .scoring import Seen
+from .state.state import State
 from .statistics import claim, entropy_of, interval
-from .tally import Rules, Tally
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from .analysis.records import Analysis
 
 EVERYTHING = slice(None)
 
@@ -60,7 +62,7 @@ class Score:
     probability 0, and then finite_part (they count 0 nats in it) and finite_mean (the other rows' mean) say the rest.
     low, high: skew-corrected interval at `confidence`. baseline: the best constant forecast; explained = 1 - log_loss /
     baseline. entropy: what the model says it will suffer; gap = log_loss - entropy and its z: over-confident above 0.
-    split: top-1 confidence and ranking of the rest, which add up to the loss.
+    split: top-1 confidence and ranking of the rest, which add up to the loss. analysis: None where none was asked for.
     """
 
     log_loss: float
@@ -99,6 +101,7 @@ class Score:
     dearest: tuple[DearRow, ...]
     files: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
+    analysis: Analysis | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Every number, as plain Python objects."""
@@ -135,11 +138,9 @@ def mean_loss(tally: Tally, groups: slice) -> float:
     return rounded(tally.total("wl", groups) / tally.total("w", groups))
 
 
-def result(
-    seen: Seen, plan: Plan, rules: Rules, convention: Convention | None, confidence: float, notes: tuple[str, ...]
-) -> Score:
-    """The score that a tally adds up to. Multi-label: means over cells, intervals over rows."""
-    tally = seen.tally
+def result(state: State) -> Score:
+    """The score that a state adds up to. Multi-label: means over cells, intervals over rows."""
+    tally, problem, confidence = state.tally, state.problem, state.settings.confidence
     many = tally.multilabel
     cells = slice(0, tally.classes)
     rows = slice(tally.classes, tally.classes + 1) if many else EVERYTHING
@@ -149,7 +150,7 @@ def result(
     own = claim(tally, cells)
     baseline = _baseline(tally)
     finite = tally.total("w", rows)
-    classes = plan.kind == "multiclass"
+    classes, mended = problem.kind == "multiclass", state.settings.rules.renormalize
     top = rounded(tally.total("wtop", cells) / weight) if classes else None
     part = tally.total("wl", cells) / (tally.total("w", cells) + tally.total("w_inf", cells))
     return Score(
@@ -158,18 +159,18 @@ def result(
         rows=tally.count("rows", rows),
         effective_rows=rounded(weight**2 / (tally.total("w2", rows) + tally.total("w2_inf", rows))),
         weight=rounded(weight), weightless_rows=tally.count("off", rows),
-        kind=plan.kind, form=plan.form, dtype=plan.dtype,
+        kind=problem.kind, form=problem.form, dtype=problem.dtype,
         classes=tally.classes, infinite=tally.count("infinite", rows), infinite_cells=tally.count("infinite", cells),
         finite_part=rounded(part), finite_mean=rounded(tally.total("wl", rows) / finite) if finite else None,
         baseline=baseline, explained=1.0 - loss / baseline if baseline and math.isfinite(loss) else None,
         entropy=own.entropy, gap=own.gap, z=own.z, p_value=own.p_value,
         accuracy=rounded(tally.total("w_right", cells) / (tally.total("w", cells) + tally.total("w_inf", cells))),
         top1=top, ranking=rounded(part - tally.total("wtop", cells) / weight) if classes else None,
-        row_sum_deviation=tally.deviation[0] if classes and plan.form == "probs" else None,
-        renormalized=rounded(tally.total("wlogsum", cells) / weight) if rules.renormalize and classes else None,
-        compat=_compat(tally, convention, loss), by_class=_by_class(tally, plan, confidence),
-        dearest=seen.dearest.rows(),
-        files=tuple(seen.files), notes=notes,
+        row_sum_deviation=tally.deviation[0] if classes and problem.form == "probs" else None,
+        renormalized=rounded(tally.total("wlogsum", cells) / weight) if mended and classes else None,
+        compat=_compat(tally, state.settings.convention, loss),
+        by_class=_by_class(tally, problem.classes, confidence),
+        dearest=state.dearest.rows(), files=tuple(state.files), notes=tuple(state.notes),
     )  # fmt: skip
 
 
@@ -196,12 +197,12 @@ def _compat(tally: Tally, convention: Convention | None, loss: float) -> Compat 
     )  # fmt: skip
 
 
-def _by_class(tally: Tally, plan: Plan, confidence: float) -> tuple[ClassScore, ...]:
+def _by_class(tally: Tally, names: tuple[str, ...], confidence: float) -> tuple[ClassScore, ...]:
     cells = slice(0, tally.classes)
     everything, whole = tally.total("wl", cells), tally.total("w", cells) + tally.total("w_inf", cells)
     infinite = tally.count("infinite", cells)
     scores = []
-    for g, name in enumerate(plan.classes[: tally.classes]):
+    for g, name in enumerate(names[: tally.classes]):
         group = slice(g, g + 1)
         rows = tally.count("rows", group)
         if not rows:

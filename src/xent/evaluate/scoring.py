@@ -3,77 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from .arrow import values
 from .columns import Plan
-from .dearest import Dearest, DearRow, describe
+from .dearest import DearRow, describe
 from .faults import BadInput, kernel_fault, place
 from .labels import MOST_LABELS, indicators
 from .sources import Batch, Source
-from .tally import Fault, Rules, Tally
+from .state.further import further_names, judged
+from .state.state import State, refuse_weights
+from .tally import Details, Fault, Rules
 
 VALUES = 1 << 20  # predictions held at a time: 8 MB in float64, large against the cost of a batch, small against memory
 Progress = Callable[[str, int, int | None], None]  # (file, rows done in it, its rows if known)
 
 
-@dataclass
-class Seen:
-    """What a run found: the tally, the dearest rows, rows by file, and whether yes/no targets might be one-hot."""
+class Seen(Protocol):
+    """What the targets showed: whether all of them might be one class of many, written one-hot."""
 
-    tally: Tally
-    dearest: Dearest
-    files: list[tuple[str, int]] = field(default_factory=list)
-    one_hot: bool = True
+    one_hot: bool
 
 
 def run(
     sources: Sequence[Source],
     plan: Plan,
-    rules: Rules,
+    state: State,
     *,
-    width: int,
-    dearest: int,
     progress: Progress | None = None,
     batch_rows: int | None = None,
-) -> Seen:
-    """Read every source once and add every row to the tally."""
+) -> State:
+    """Read every source once and add every row to the state."""
+    width = state.problem.width
     if width > MOST_LABELS:
         raise BadInput(f"at most {MOST_LABELS} classes are scored; got {width}.")
-    multilabel = plan.kind == "multilabel"
-    tally = Tally.empty(width if multilabel else max(width, 2), multilabel=multilabel, weighted=plan.weight is not None)
-    seen = Seen(tally, Dearest(dearest))
+    further = further_names(state.problem)
+    wanted = tuple(dict.fromkeys((*plan.names, *further)))
     size = batch_rows or max(1024, min(1 << 17, VALUES // width))
-    for index, source in enumerate(sources):
+    for source in sources:
         rows = 0
-        for batch in source.read(plan.names, size):
-            rows += _batch(seen, plan, rules, source, index, rows, batch, width)
+        for batch in source.read(wanted, size):
+            rows += _batch(state, plan, source, rows, batch)
             if progress is not None:
                 progress(source.name, rows, source.rows)
         if not rows:
             raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
-        seen.files.append((source.name, rows))
-    return seen
+        state.files.append((source.name, rows))
+    return state
 
 
-def _batch(
-    seen: Seen, plan: Plan, rules: Rules, source: Source, index: int, start: int, batch: Batch, width: int
-) -> int:
+def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch) -> int:
+    width, rules = state.problem.width, state.settings.rules
     x = matrix(batch, plan, source.name, start, width)
     rows = len(x)
     if not rows:
         return 0
     logits = plan.form == "logits"
-    target = _target(seen, plan, source.name, batch, start, width, x)
+    target = target_of(state, plan, source.name, batch, start, width, x)
     weight = None
     if plan.weight is not None:
         given = values(batch[plan.weight], plan.weight, source.name, start)
         weight = np.ascontiguousarray(given, np.float64)
-    out = seen.tally.add(x, target, weight, logits=logits, rules=rules)
+    many = plan.kind == "multilabel"
+    details = Details.room(rows, width, multilabel=many) if state.settings.analysed else None
+    out = state.tally.add(x, target, weight, logits=logits, rules=rules, details=details)
     if isinstance(out, Fault):
-        raise _fault(out, plan, rules, source, start, width)
+        raise fault_of(out, plan, rules, source, start, width)
 
     def write_up(i: int) -> DearRow:
         own = 1.0 if weight is None else float(weight[i])
@@ -81,11 +78,15 @@ def _batch(
             x[i], target[i], float(out[i]), plan.classes, logits=logits, weight=own, file=source.name, row=start + i
         )
 
-    seen.dearest.offer(out, index, start, write_up)
+    state.dearest.offer(out, source.name, start, write_up)
+    if details is not None:
+        refuse_weights(weight, source.name, start, plan.weight)
+        state.add(judged(state.problem, source, start, batch, x, target, weight, out, details))
     return rows
 
 
-def _target(seen: Seen, plan: Plan, source: str, batch: Batch, start: int, width: int, x: np.ndarray) -> np.ndarray:
+def target_of(seen: Seen, plan: Plan, source: str, batch: Batch, start: int, width: int, x: np.ndarray) -> np.ndarray:
+    """True labels of a batch: int32 ids [rows], or yes/no labels [rows, labels]."""
     columns = [batch[name] for name in plan.targets]
     if plan.kind != "multilabel" and len(columns) == 1 and not _is_wide(columns[0]):
         return plan.encoder.ids(columns[0], plan.targets[0], source, start)
@@ -139,7 +140,8 @@ def matrix(batch: Batch, plan: Plan, source: str, start: int, width: int) -> np.
     return x
 
 
-def _fault(fault: Fault, plan: Plan, rules: Rules, source: Source, start: int, width: int) -> BadInput:
+def fault_of(fault: Fault, plan: Plan, rules: Rules, source: Source, start: int, width: int) -> BadInput:
+    """What the tally refused, as an error that says where."""
     column = None
     if fault.kind == 5:
         column = plan.weight

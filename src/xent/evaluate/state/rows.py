@@ -18,7 +18,8 @@ class Problem:
     """What every row is: two states can be merged where these agree.
 
     kind: binary | multiclass | multilabel; soft: the truth is given as probabilities. width: numbers predicted a row.
-    by: columns whose values are wanted as slices; sought: columns in which slices are sought.
+    by: columns whose values are wanted as slices; sought: columns in which slices are sought. moments: those among by,
+    sought and time that hold moments, as microseconds (since 1970).
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Problem:
     sought: tuple[str, ...] = ()
     cluster: str | None = None
     time: str | None = None
+    moments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

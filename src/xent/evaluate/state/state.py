@@ -1,0 +1,196 @@
+"""All that is kept of the rows: fixed in size, mergeable, and the same bits for any partition and order of them.
+
+A plain score keeps the tally and the dearest rows. With an analysis there are the parts as well, by attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ..conventions import Convention
+from ..dearest import Dearest
+from ..faults import BadInput, number, place
+from ..tally import Rules, Tally
+from .rows import Judged, Part, Problem
+
+MOST_CONFUSED = 1024  # classes of which every pair is kept: 24 MB
+# Sums in fixed point have 128 bits behind the point and hold values at 2^90 (state/fixed.py): between these weights the
+# square of one keeps 48 bits, and that of weight times loss is never held, for any loss of a float64 probability.
+LEAST_WEIGHT, MOST_WEIGHT = 2.0**-40, 2.0**40
+
+
+def _always(problem: Problem) -> bool:
+    return True
+
+
+def _classes(problem: Problem) -> bool:
+    return problem.kind == "multiclass"
+
+
+# Attribute -> (module of this package, class, whether a problem has it).
+PARTS: dict[str, tuple[str, str, Callable[[Problem], bool]]] = {
+    "losses": ("losses", "Losses", _always),
+    "buckets": ("buckets", "Buckets", _always),
+    "blocks": ("blocks", "Blocks", _always),
+    "temperatures": ("temperature", "Temperatures", _classes),
+    "confusion": ("confusion", "Confusion", lambda p: _classes(p) and len(p.classes) <= MOST_CONFUSED),
+    "confidences": ("confidence", "Confidences", lambda p: p.kind != "multilabel"),
+    "sample": ("sample", "Sample", _always),
+    "groups": ("groups", "Groups", lambda p: bool(p.by)),
+    "times": ("times", "Times", lambda p: p.time is not None),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for beside the problem: two states can be merged where these agree too.
+
+    rows: how many of the dearest are kept; analysed: whether there are parts.
+    """
+
+    rules: Rules
+    convention: Convention | None = None
+    confidence: float = 0.95
+    rows: int = 10
+    seed: int = 0
+    analysed: bool = False
+
+
+@dataclass
+class State:
+    """What a run found. files: (name, rows); hashes: (file, bytes, blake2b-128), both by name once it is finished.
+
+    notes: what to say, with the place it is said at; said: which columns were read as what; one_hot: whether yes/no
+    targets might be one class of many.
+    """
+
+    problem: Problem
+    settings: Settings
+    tally: Tally
+    dearest: Dearest
+    files: list[tuple[str, int]] = field(default_factory=list)
+    hashes: list[tuple[str, int, str | None]] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
+    said: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    one_hot: bool = True
+    losses: Any = None
+    buckets: Any = None
+    blocks: Any = None
+    temperatures: Any = None
+    confusion: Any = None
+    confidences: Any = None
+    sample: Any = None
+    groups: Any = None
+    times: Any = None
+
+    @classmethod
+    def empty(cls, problem: Problem, settings: Settings) -> State:
+        """A state that has seen nothing."""
+        many = problem.kind == "multilabel"
+        size = problem.width if many else max(problem.width, 2)
+        tally = Tally.empty(size, multilabel=many, weighted=problem.weighted)
+        state = cls(problem, settings, tally, Dearest(settings.rows))
+        for name, part in part_classes(problem, settings):
+            setattr(state, name, part.empty(problem))
+        return state
+
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """The parts that are kept, by attribute."""
+        return ((name, getattr(self, name)) for name in PARTS if getattr(self, name) is not None)
+
+    def add(self, rows: Judged) -> None:
+        """Take a batch into every part; the tally and the dearest rows have it already."""
+        for _, part in self.parts():
+            part.add(rows)
+
+    def merge(self, other: State) -> State:
+        """Both together, as if one run had seen the rows of both; associative and commutative, bit for bit.
+
+        Raises `BadInput` where the two are not of one problem and one set of options, saying what differs.
+        """
+        refuse_different(self, other)
+        merged = State(
+            self.problem,
+            self.settings,
+            self.tally.merge(other.tally),
+            self.dearest.merge(other.dearest),
+            sorted(self.files + other.files),
+            sorted(self.hashes + other.hashes, key=repr),
+            _notes(self.notes, other.notes),
+            _said(self.said, other.said),
+            self.one_hot and other.one_hot,
+        )
+        for name, part in self.parts():
+            setattr(merged, name, part.merge(getattr(other, name)))
+        return merged
+
+    def finish(self) -> State:
+        """In the order in which any partition of the files would leave it."""
+        self.files.sort()
+        self.hashes.sort(key=repr)
+        self.notes = _notes(self.notes, {})
+        return self
+
+
+def part_classes(problem: Problem, settings: Settings) -> Iterator[tuple[str, type[Part]]]:
+    """The parts that a state of this problem keeps."""
+    for name, (module, part, wanted) in PARTS.items() if settings.analysed else ():
+        if not wanted(problem) or find_spec(f"xent.evaluate.state.{module}") is None:  # NOT YET THERE
+            continue
+        yield name, getattr(import_module(f"xent.evaluate.state.{module}"), part)
+
+
+def _notes(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    """Each note once, by the place it is said at, then by its words."""
+    least = {text: min(a.get(text, at), b.get(text, at)) for text, at in (a | b).items()}
+    return dict(sorted(least.items(), key=lambda note: (note[1], note[0])))
+
+
+def _said(a: dict[str, tuple[str, ...]], b: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(sorted({*a.get(name, ()), *b.get(name, ())})) for name in sorted({*a, *b})}
+
+
+def refuse_weights(weight: Any, source: str, start: int, column: str | None) -> None:
+    """An error at the first weight that the sums of the parts have no room for."""
+    if weight is None:
+        return
+    out = (weight > MOST_WEIGHT) | ((weight > 0.0) & (weight < LEAST_WEIGHT))
+    if out.any():
+        row = int(np.argmax(out))
+        raise BadInput(
+            f"{place(source, start + row, column)}: for an analysis `sample_weight` must be 0 or between 2^-40 and 2^40"
+            f" (1e-12 to 1e12); got {number(float(weight[row]))}. Scale the weights (only their ratios count), or ask"
+            " for the score alone (--quick)."
+        )
+
+
+def refuse_different(a: State, b: State) -> None:
+    """An error that says in what two states differ."""
+    mine, theirs = ({**_flat(s.problem), **_flat(s.settings)} for s in (a, b))
+    differ = [
+        f"{name} ({_shown(mine[name])} and {_shown(theirs[name])})" for name in mine if mine[name] != theirs[name]
+    ]
+    if differ:
+        where = " and ".join(s.files[0][0] if s.files else "an empty state" for s in (a, b))
+        raise BadInput(
+            f"states must be of one problem and one set of options to be merged; they differ in {'; '.join(differ[:4])}"
+            f" (states of {where}). Score the files again with the same options."
+        )
+
+
+def _flat(record: Any) -> dict[str, Any]:
+    found = {f.name: getattr(record, f.name) for f in fields(record)}
+    rules = found.pop("rules", None)
+    return found | ({} if rules is None else asdict(rules))
+
+
+def _shown(value: Any) -> str:
+    said = getattr(value, "name", None) or (", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    said = said or "none"
+    return said if len(said) <= 60 else said[:57] + "..."
