@@ -57,3 +57,4 @@ inline void carry(int64_t *digits) {
 
 void bind_accumulator(nanobind::module_ &m);
 void bind_tally(nanobind::module_ &m);
+void bind_soft(nanobind::module_ &m);

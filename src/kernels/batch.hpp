@@ -3,8 +3,13 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/tuple.h>
 
 #include <cmath>
+#include <optional>
+#include <stdexcept>
+#include <tuple>
 
 #include "tally.hpp"
 
@@ -13,6 +18,7 @@ namespace {
 
 namespace nb = nanobind;
 using Array = nb::ndarray<nb::numpy, nb::ro>;
+template <class T, class... S> using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, S...>;
 
 // A 2-D array of any strides, read as float64.
 struct Matrix {
@@ -130,6 +136,46 @@ bool prepare(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
     if (!check_values(in, from, b, verdict)) return false;
     if (classes && in.logits) return settle_infinities(from, b, verdict);
     return !classes || check_sums(in, from, b, verdict);
+}
+
+// Yes/no problems, one column: from probabilities or from logits.
+void judge_binary(Block &b, const double *x, bool logits) {
+    (logits ? judge_binary_logits : judge_binary_probs)(b.rows, x, b.target.data(), b.loss.data(), b.entropy.data(), b.variance.data(),
+                                                        b.margin.data());
+}
+
+// The rows of a block beside their losses, to whoever asked.
+void tell(const Batch &in, int64_t from, const Block &b) {
+    const Details &d = in.details;
+    if (!d.entropy) return;
+    std::copy_n(b.entropy.begin(), b.rows, d.entropy + from);
+    std::copy_n(b.variance.begin(), b.rows, d.variance + from);
+    if (!in.multilabel) std::copy_n(b.margin.begin(), b.rows, d.margin + from);
+    if (d.best) std::copy_n(b.best.begin(), b.rows, d.best + from);
+}
+
+using Answer = std::tuple<int, int64_t, int64_t, double>;
+using OptionTuple = std::tuple<double, bool, bool, bool, double, double>;
+using Weights = std::optional<Out<const double, nb::ndim<1>>>;
+using DetailTuple = std::tuple<Out<double, nb::ndim<1>>, Out<double, nb::ndim<1>>, Out<double>, std::optional<Out<int32_t, nb::ndim<1>>>>;
+
+Options options(const OptionTuple &o) {
+    const auto [tolerance, renormalise, clamp, normalised, least, most] = o;
+    return {tolerance, renormalise, least, most, clamp, normalised};
+}
+
+bool readable(const Array &x, const Weights &weight) {
+    return x.ndim() == 2 && (x.dtype() == nb::dtype<float>() || x.dtype() == nb::dtype<double>()) && x.shape(1) >= 1
+        && (!weight || weight->shape(0) == x.shape(0));
+}
+
+Details details(const std::optional<DetailTuple> &asked, size_t rows, size_t columns, bool multilabel) {
+    if (!asked) return {};
+    const auto &[entropy, variance, margin, best] = *asked;
+    if (entropy.shape(0) != rows || variance.shape(0) != rows || margin.size() != rows * (multilabel ? columns : 1)
+        || (best && best->shape(0) != rows))
+        throw std::invalid_argument("tally: details do not fit the rows");
+    return {entropy.data(), variance.data(), margin.data(), best ? best->data() : nullptr};
 }
 
 }  // namespace

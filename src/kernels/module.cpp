@@ -250,6 +250,7 @@ NB_MODULE(_kernels, m) {
   m.def("max_threads", &max_threads);
   bind_accumulator(m);
   bind_tally(m);
+  bind_soft(m);
   bind_pav(m);
   bind_fixed(m);
   bind_xla(m);

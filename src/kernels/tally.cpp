@@ -1,26 +1,14 @@
 // Python's door to rows of predictions: `tally` judges them and adds them up, `nll` judges every class.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/tuple.h>
 
-#include <optional>
 #include <stdexcept>
-#include <tuple>
 
 #include "batch.hpp"
 #include "outside.hpp"
 
 namespace xent::tally {
 namespace {
-
-template <class T, class... S> using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, S...>;
-
-// Yes/no problems, one column: from probabilities or from logits.
-void judge_binary(Block &b, const double *x, bool logits) {
-    (logits ? judge_binary_logits : judge_binary_probs)(b.rows, x, b.target.data(), b.loss.data(), b.entropy.data(), b.variance.data(),
-                                                        b.margin.data());
-}
 
 // Two groups and one column: by the strip where nothing is out of the ordinary.
 bool enter_binary(const Batch &in, int64_t from, const Block &b, Registers &to) {
@@ -76,16 +64,6 @@ void enter_labels(const Batch &in, int64_t from, Block &b, Registers &to) {
     }
 }
 
-// The rows of a block beside their losses, to whoever asked.
-void tell(const Batch &in, int64_t from, const Block &b) {
-    const Details &d = in.details;
-    if (!d.entropy) return;
-    std::copy_n(b.entropy.begin(), b.rows, d.entropy + from);
-    std::copy_n(b.variance.begin(), b.rows, d.variance + from);
-    if (!in.multilabel) std::copy_n(b.margin.begin(), b.rows, d.margin + from);
-    if (d.best) std::copy_n(b.best.begin(), b.rows, d.best + from);
-}
-
 Verdict tally(const Batch &in, Registers &to) {
     Block b(in.x.columns);
     Verdict verdict;
@@ -124,30 +102,6 @@ Verdict nll(const Batch &in, double *out) {
             for (int64_t j = 0; j < b.classes; ++j) out[(from + r) * b.classes + j] = b.nll[j * b.width + r];
     }
     return verdict;
-}
-
-using Answer = std::tuple<int, int64_t, int64_t, double>;
-using OptionTuple = std::tuple<double, bool, bool, bool, double, double>;
-using Weights = std::optional<Out<const double, nb::ndim<1>>>;
-using DetailTuple = std::tuple<Out<double, nb::ndim<1>>, Out<double, nb::ndim<1>>, Out<double>, std::optional<Out<int32_t, nb::ndim<1>>>>;
-
-Options options(const OptionTuple &o) {
-    const auto [tolerance, renormalise, clamp, normalised, least, most] = o;
-    return {tolerance, renormalise, least, most, clamp, normalised};
-}
-
-bool readable(const Array &x, const Weights &weight) {
-    return x.ndim() == 2 && (x.dtype() == nb::dtype<float>() || x.dtype() == nb::dtype<double>()) && x.shape(1) >= 1
-        && (!weight || weight->shape(0) == x.shape(0));
-}
-
-Details details(const std::optional<DetailTuple> &asked, size_t rows, size_t columns, bool multilabel) {
-    if (!asked) return {};
-    const auto &[entropy, variance, margin, best] = *asked;
-    if (entropy.shape(0) != rows || variance.shape(0) != rows || margin.size() != rows * (multilabel ? columns : 1)
-        || (best && best->shape(0) != rows))
-        throw std::invalid_argument("tally: details do not fit the rows");
-    return {entropy.data(), variance.data(), margin.data(), best ? best->data() : nullptr};
 }
 
 Answer tally_rows(const Array &x, Out<const int32_t> target, const Weights &weight, bool logits, Out<int64_t, nb::ndim<3>> sums,

@@ -23,7 +23,8 @@ inline constexpr double LEAST_WEIGHT = 1e-90, MOST_WEIGHT = 1e90;
 // Registers of a group (a class, a label, or all rows of a multi-label problem). Names as in evaluate/tally.py. l loss,
 // H entropy, V varentropy, w weight. Sums up to LAST_PLAIN exist without weights too, where w = 1 everywhere.
 enum Sum { WL, W2L2, W3L3, WH, W2V, WTOP, WCOMPAT, WLOGSUM, WH_INF, W2V_INF, PLAIN_SUMS,
-           W = PLAIN_SUMS, W2, W3, W2L, W3L, W3L2, W_INF, W2_INF, W_RIGHT, W_POSITIVE, WEIGHTED_SUMS };
+           W = PLAIN_SUMS, W2, W3, W2L, W3L, W3L2, W_INF, W2_INF, W_RIGHT, W_POSITIVE, WEIGHTED_SUMS,
+           WH_LABEL = WEIGHTED_SUMS, SOFT_SUMS };   // the last: of the truth's own entropy, where the truth is a distribution
 enum Count { ROWS, INFINITE, RIGHT, POSITIVE, CHANGED, OFF, COUNTS };
 enum Fault { FINE, NOT_A_NUMBER, NEGATIVE, ABOVE_ONE, ROW_SUM, WEIGHT, INFINITE_LOGITS };
 
@@ -143,7 +144,7 @@ struct Registers {
     int64_t *sums, *counts; int64_t slots; bool weighted;
     std::vector<uint16_t> since;
     Registers(int64_t *s, int64_t *c, int64_t groups, int64_t slots_)
-        : sums(s), counts(c), slots(slots_), weighted(slots_ == WEIGHTED_SUMS), since(groups, 0) {}
+        : sums(s), counts(c), slots(slots_), weighted(slots_ >= WEIGHTED_SUMS), since(groups, 0) {}
     ~Registers() { for (size_t g = 0; g < since.size(); ++g) if (since[g]) settle(int64_t(g)); }
     void settle(int64_t g) {
         for (int64_t s = 0; s < slots; ++s) carry(sums + (g * slots + s) * DIGITS);
