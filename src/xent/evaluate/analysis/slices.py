@@ -30,8 +30,8 @@ def slices(state: Any, confidence: float, seed: int) -> Slices:
     1 − confidence. log_loss, share, excess, difference and standard_error of a found slice are of both halves.
 
     Losses are a row's (multi-label: the mean of its labels), nats. Infinite rows are counted and make log_loss
-    infinite; all else is of the finite rows. Multi-class: the favourite class is sought in beside the columns. Its confidence is
-    not: rows of low confidence cost more by construction, and have a table of their own.
+    infinite; all else is of the finite rows. Multi-class: the favourite class is sought in beside the columns. Its
+    confidence is not: rows of low confidence cost more by construction, and have a table of their own.
     """
     notes: list[str] = []
     given = tuple(_given(state, notes))

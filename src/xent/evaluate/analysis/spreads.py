@@ -76,7 +76,7 @@ def over_time(wl: Array, w: Array) -> tuple[float | None, int, int, int]:
     2018): longer than the old rules, for honest coverage. What that costs is in the last factor, the share of the
     variance that subtracting the mean leaves when b is not small, and in the 3/(2b) degrees of freedom of a sum with
     Bartlett weights; together they give the critical values of Kiefer & Vogelsang (Econometric Theory 21, 2005) within
-    1 % up to b = 0.2. Steps without rows are left out, their neighbours count as adjacent.
+    3 % up to b = 0.2. Steps without rows are left out, their neighbours count as adjacent.
     """
     used = w > 0
     wl, w = wl[used], w[used]
