@@ -121,21 +121,7 @@ def judged(
         x, target, weight, loss, details.entropy, details.variance, details.margin, details.best, key,
         buckets(hashes), problem.form == "logits", further,
     )  # fmt: skip
-    return rows if weight is None or weight.all() else weighty(rows)
-
-
-def weighty(rows: Judged) -> Judged:
-    """Only the rows of positive weight."""
-    on = np.flatnonzero(rows.weights)
-
-    def of(values: Any) -> Any:
-        return None if values is None else values[on]
-
-    return Judged(
-        of(rows.x), of(rows.target), of(rows.weight), of(rows.loss), of(rows.entropy), of(rows.variance),
-        of(rows.margin), of(rows.best), of(rows.key), of(rows.bucket), rows.logits,
-        {name: of(values) for name, values in rows.columns.items()}, of(rows.soft),
-    )  # fmt: skip
+    return rows if weight is None or weight.all() else rows.take(np.flatnonzero(weight))
 
 
 def _refuse_timeless(times: Array, name: str, source: str, start: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..sources import Column
-from .values import microseconds, sort_of, text_bytes
+from .values import MOMENTS, SPANS, microseconds, sort_of, text_bytes
 
 Array = Any
 # Weyl step and finaliser of splitmix64 (Steele, Lea & Flood 2014; Stafford's variant 13).
@@ -46,10 +46,9 @@ def buckets(hashes: Array) -> Array:
 
 def cluster_hashes(array: Any, column: Column) -> Array:
     """uint64 [n]: hashes of the values of a column; 3 and 3.0 are one value, so are all nulls and NaN."""
-    sort = sort_of(column)
-    if sort == "text":
+    if sort_of(column) == "text":
         return _text(array)
-    if sort == "moment":
+    if column.dtype.startswith((*MOMENTS, *SPANS)):
         whole, missing = microseconds(array)
         return np.where(missing, _NONE, mixed(whole.view(np.uint64) + _STEP))
     return _numbers(*_raw(array))

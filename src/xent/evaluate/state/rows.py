@@ -63,6 +63,18 @@ class Judged:
     columns: Mapping[str, Array]
     soft: Array | None = None
 
+    def take(self, on: Array) -> Judged:
+        """Some of the rows, by their numbers."""
+
+        def of(values: Any) -> Any:
+            return None if values is None else values[on]
+
+        return Judged(
+            of(self.x), of(self.target), of(self.weight), of(self.loss), of(self.entropy), of(self.variance),
+            of(self.margin), of(self.best), of(self.key), of(self.bucket), self.logits,
+            {name: of(values) for name, values in self.columns.items()}, of(self.soft),
+        )  # fmt: skip
+
     @property
     def weights(self) -> Array:
         """Weights, 1 where there are none."""

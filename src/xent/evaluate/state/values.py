@@ -1,6 +1,7 @@
 """Further columns of a table, as the parts of a state take them: text by codes, numbers and moments as float64.
 
-A missing value (null, NaN) is a value of its own: the text "(none)", the number NaN.
+A missing value (null, NaN) is a value of its own: the text "(none)", the number NaN. Moments (dates, timestamps) are in
+microseconds since 1970; times of day and durations are numbers of seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from ..sources import Column
 
 Array = Any
 NONE = "(none)"
-_MOMENTS = ("timestamp", "date", "time", "duration", "datetime64", "timedelta64")
+MOMENTS = ("timestamp", "date32", "date64", "datetime64")
+SPANS = ("time32", "time64", "duration", "timedelta64")
+SECOND = 1e6  # microseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,24 +35,26 @@ class Coded:
 
 
 def sort_of(column: Column) -> str | None:
-    """text | number | moment (times and durations); None for what cannot tell rows apart, such as lists."""
-    if column.kind in ("text", "bool") or column.dtype == "null":
-        return "text" if column.kind != "bool" else "flag"
-    if column.kind in ("float", "int"):
+    """text | flag | number | moment; None for what cannot tell rows apart, such as lists."""
+    if column.kind == "text" or column.dtype == "null":
+        return "text"
+    if column.kind == "bool":
+        return "flag"
+    if column.kind in ("float", "int") or column.dtype.startswith(SPANS):
         return "number"
-    return "moment" if column.dtype.startswith(_MOMENTS) else None
+    return "moment" if column.dtype.startswith(MOMENTS) else None
 
 
 def read(array: Any, column: Column) -> Coded | Array:
-    """One column of a batch: `Coded` for text and yes/no, float64 [n] for numbers and (in microseconds) moments."""
+    """One column of a batch: `Coded` for text and yes/no, float64 [n] for numbers and moments."""
     sort = sort_of(column)
     if sort == "text":
         return _coded(array)
     if sort == "flag":
         return _flags(array)
-    if sort == "moment":
+    if column.dtype.startswith((*MOMENTS, *SPANS)):
         whole, missing = microseconds(array)
-        return np.where(missing, np.nan, whole.astype(np.float64))
+        return np.where(missing, np.nan, whole / (1.0 if sort == "moment" else SECOND))
     if isinstance(array, np.ndarray):
         return array.astype(np.float64)
     import pyarrow as pa
@@ -85,7 +90,7 @@ def _coded(array: Any) -> Coded:
 
 
 def microseconds(array: Any) -> tuple[Array, Array]:
-    """Moments and durations as int64 microseconds (moments: since 1970), and where there is none."""
+    """Moments, times of day and durations as int64 microseconds, and where there is none."""
     if isinstance(array, np.ndarray):
         whole = array.astype(f"{array.dtype.name.split('[')[0]}[us]").astype(np.int64)
         missing = np.isnat(array)
