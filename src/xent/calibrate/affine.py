@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,9 @@ from xent.objective import number
 from .estimator import Calibrator
 from .faults import CalibrationWarning, NoFiniteOptimum, separable
 from .inputs import Rows
-from .linear import Columns, Diagonal, Full
+from .linear import SQUARE, Affine, Columns, Diagonal, Full
 from .maps import FLOOR, Map, MatrixMap, VectorMap
-from .newton import minimise
+from .newton import chord, minimise
 from .temperature import SMOOTH, best_beta
 
 Array = Any
@@ -24,9 +26,55 @@ def _fault() -> NoFiniteOptimum:
     return separable("some classes can be told apart without error, and each larger step fits better", SMOOTH)
 
 
-def fit_diagonal(rows: Rows, columns: Columns, smoothing: float) -> Array:
-    """(a, b) of vector scaling in the centred columns."""
+@dataclass(frozen=True)
+class Solved:
+    """A linear map at the least loss of its rows: parameters x of `loss`, which can be solved again for other rows."""
+
+    loss: Affine
+    x: Array
+
+    @cached_property
+    def curvature(self) -> Any:
+        """The Hessian at x, made once."""
+        return self.loss.curvature(self.x)
+
+    def again(self, rows: Rows) -> Array | None:
+        """The optimum for rows like these, from here; None where it has to be sought from the start."""
+        if (rows.class_weights() == 0).any() and not self.loss.columns.price.label_smoothing:
+            return None
+        return chord(self.loss.on(rows), self.curvature, self.x)
+
+    def map(self, x: Array, frame: dict[str, Any]) -> VectorMap | MatrixMap:
+        """The map that parameters stand for."""
+        k, columns = self.loss.classes, self.loss.columns
+        if isinstance(self.loss, Full):
+            table = x.reshape(k, k + 1)
+            weight, bias = columns.raw(table[:, :-1], table[:, -1])
+            return MatrixMap(weight=tuple(map(tuple, weight.tolist())), bias=tuple(bias.tolist()), **frame)
+        weight, bias = columns.raw(np.diag(x[:k]), x[k:])
+        return VectorMap(scale=tuple(np.diag(weight).tolist()), bias=tuple(bias.tolist()), **frame)
+
+
+def solved(rows: Rows, smoothing: float, ridge: float | None) -> Solved:
+    """Vector scaling of some rows, or with a ridge matrix scaling."""
+    columns = Columns(_classes(rows), smoothing)
+    if ridge is not None and columns.masked:
+        raise ValueError(f"`probs` or `logits` must leave every class a probability > 0 for a Matrix; {FLOOR}.")
     k = columns.classes
+    vector = Diagonal(columns)
+    found, _ = minimise(vector, columns.start(_start(rows, smoothing)), np.full(2 * k, -np.inf), _fault)
+    if ridge is None:
+        return Solved(vector, found)
+    start = np.hstack([np.diag(found[:k]), found[k:, None]]).reshape(-1)
+    full = Full(columns, ridge)
+    best = chord(full, full.curvature(start), start) if k <= SQUARE else None
+    if best is None:
+        best, _ = minimise(full, start, np.full(start.size, -np.inf), _fault)
+    return Solved(full, best)
+
+
+def _start(rows: Rows, smoothing: float) -> float:
+    """The inverse temperature to start from; refuses classes without rows."""
     empty = np.flatnonzero(rows.class_weights() == 0)
     if len(empty) and not smoothing:
         some = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
@@ -39,9 +87,9 @@ def fit_diagonal(rows: Rows, columns: Columns, smoothing: float) -> Array:
             "the logits are anti-informative: no temperature beats knowing nothing, and what this map finds in them "
             "may turn their order around. Do the columns stand in the order of the class ids?",
             CalibrationWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    return minimise(Diagonal(columns), columns.start(beta), np.full(2 * k, -np.inf), _fault)[0]
+    return beta
 
 
 class Vector(Calibrator):
@@ -82,10 +130,8 @@ class Vector(Calibrator):
         self.label_smoothing = label_smoothing
 
     def _fitted(self, rows: Rows, options: dict[str, Any], frame: dict[str, Any]) -> Map:
-        columns = Columns(_classes(rows), options["label_smoothing"])
-        found = fit_diagonal(rows, columns, options["label_smoothing"])
-        weight, bias = columns.raw(np.diag(found[: columns.classes]), found[columns.classes :])
-        return VectorMap(scale=tuple(np.diag(weight).tolist()), bias=tuple(bias.tolist()), **frame)
+        found = solved(rows, options["label_smoothing"], None)
+        return found.map(found.x, frame)
 
 
 def _classes(rows: Rows) -> Rows:
@@ -144,13 +190,5 @@ class Matrix(Calibrator):
 
     def _fitted(self, rows: Rows, options: dict[str, Any], frame: dict[str, Any]) -> Map:
         ridge = number("ridge", options["ridge"], "a number > 0", lambda x: x > 0)
-        columns = Columns(_classes(rows), options["label_smoothing"])
-        if columns.masked:
-            raise ValueError(f"`probs` or `logits` must leave every class a probability > 0 for a Matrix; {FLOOR}.")
-        k = columns.classes
-        found = fit_diagonal(rows, columns, options["label_smoothing"])
-        start = np.hstack([np.diag(found[:k]), found[k:, None]]).reshape(-1)
-        best, _ = minimise(Full(columns, ridge), start, np.full(start.size, -np.inf), _fault)
-        table = best.reshape(k, k + 1)
-        weight, bias = columns.raw(table[:, :-1], table[:, -1])
-        return MatrixMap(weight=tuple(map(tuple, weight.tolist())), bias=tuple(bias.tolist()), **frame)
+        found = solved(rows, options["label_smoothing"], ridge)
+        return found.map(found.x, frame)

@@ -111,6 +111,16 @@ class Rows:
     binary: bool
     total: float  # sum of weights
 
+    @property
+    def width(self) -> int:
+        """Scores a row."""
+        return columns(self.scores)
+
+    @property
+    def size(self) -> int:
+        """Numbers in all."""
+        return int(self.scores.size)
+
     def blocks(self, infinite: bool = False) -> Iterator[Block]:
         """Float64 logits with targets and weights, part by part. Binary rows at +-inf cost nothing here (`read` has
         refused the others) and are left out unless asked for."""

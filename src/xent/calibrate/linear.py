@@ -7,6 +7,7 @@ through that of the loss in its logits.
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,7 @@ Array = Any
 
 HELD = 1 << 25  # log-probabilities that are kept between passes (256 MiB); more are computed again
 SAMPLE = 4096  # rows that precondition matrix scaling: with 100 classes a tenth of the products that none need
+SQUARE = 32  # classes up to which the Hessian of matrix scaling is formed: 1056 x 1056 there
 DENSE = 256  # classes up to which the Hessian of vector scaling and the blocks of matrix scaling's are formed
 
 
@@ -29,8 +31,8 @@ class Columns:
 
     def __init__(self, rows: Rows, smoothing: float) -> None:
         self.rows, self.price = rows, SoftmaxCrossEntropy(label_smoothing=smoothing, reduction="sum")
-        self.classes = rows.scores.shape[1]
-        self.held = list(self._logs()) if rows.scores.size <= HELD else None
+        self.classes = rows.width
+        self.held = list(self._logs()) if rows.size <= HELD else None
         self.masked = any(gone is not None for _, gone, _, _ in self._each())
         self.unit = np.max([abs(x).max(0) for x, *_ in self._each()], 0)  # before squares, which may overflow
         self.unit[self.unit == 0] = 1.0
@@ -65,6 +67,14 @@ class Columns:
 
     def blocks(self) -> Any:
         return (self._standard(*block) for block in self._logs()) if self.held is None else self.held
+
+    def on(self, rows: Rows) -> Columns:
+        """Other rows, centred and scaled as these."""
+        other = copy.copy(self)
+        other.rows, other.held = rows, None
+        if rows.size <= HELD:
+            other.held = list(other.blocks())
+        return other
 
     def start(self, beta: float) -> Array:
         """Temperature scaling as parameters of vector scaling."""
@@ -124,6 +134,10 @@ class Affine:
         return z
 
     def at(self, parameters: Array) -> tuple[float, Array, Any]:
+        return (*self.slope(parameters), self.hessian(parameters))
+
+    def slope(self, parameters: Array) -> tuple[float, Array]:
+        """(value, gradient), in one pass."""
         value, gradient = 0.0, np.zeros_like(parameters)
         for x, gone, t, w in self.columns.blocks():
             arrays = {} if w is None else {"sample_weight": w}
@@ -131,8 +145,17 @@ class Affine:
             value, gradient = value + float(loss), gradient + self.back(slope, x)
         total = self.columns.rows.total
         own = self.penalised(np.zeros_like(parameters), parameters)
-        value = value / total + 0.5 * float(np.vdot(own, parameters))
-        return value, gradient / total + own, self.hessian(parameters)
+        return value / total + 0.5 * float(np.vdot(own, parameters)), gradient / total + own
+
+    def curvature(self, parameters: Array) -> Any:
+        """The Hessian as a matrix, where that is worth its memory; else as `hessian` has it."""
+        return self.hessian(parameters)
+
+    def on(self, rows: Rows) -> Affine:
+        """The same parameters' loss on other rows."""
+        other = copy.copy(self)
+        other.columns = self.columns.on(rows)
+        return other
 
     def reach(self, parameters: Array, step: Array) -> float:
         most = 0.0
@@ -217,6 +240,28 @@ class Full(Affine):
             self.inverse = np.linalg.inv(found) if found.ndim == 3 else 1.0 / found
         inverse, rule = self.inverse, "kij,kj->ki" if self.inverse.ndim == 3 else "ki,ki->ki"
         return lambda r: np.einsum(rule, inverse, r.reshape(self.classes, -1)).reshape(-1)
+
+    def curvature(self, parameters: Array) -> Any:
+        k = self.classes
+        if k > SQUARE:
+            return self.hessian(parameters)
+        size, found, own = k * (k + 1), np.zeros((k * (k + 1),) * 2), np.zeros((k, k + 1, k + 1))
+        step = max(1, (1 << 20) // size)
+        for x, _, _, w in self.columns.blocks():
+            for start in range(0, len(x), step):
+                some = x[start : start + step]
+                p = softmax(self.move(parameters, some))
+                heavy = p if w is None else p * w[start : start + step, None]
+                wide = np.hstack([some, np.ones((len(some), 1))])
+                outer = (p[:, :, None] * wide[:, None, :]).reshape(len(some), size)
+                found -= outer.T @ (heavy[:, :, None] * wide[:, None, :]).reshape(len(some), size)
+                for c in range(k):
+                    own[c] += (wide.T * heavy[:, c]) @ wide
+        blocks = found.reshape(k, k + 1, k, k + 1)
+        blocks[range(k), :, range(k), :] += own
+        found /= self.columns.rows.total
+        blocks[:, k, :, k] += np.trace(blocks[:, k, :, k]) / k  # a shift of all biases changes nothing: hold it
+        return found + np.diag(self.penalty.reshape(-1))
 
     def _blocks(self, parameters: Array) -> Array:
         """(K, K + 1, K + 1), or above DENSE classes (K, K + 1), from about SAMPLE rows evenly spaced."""
