@@ -19,8 +19,8 @@ def opened(
     """The sources, which of their columns were named as what, and what has to be said about finding them."""
     if isinstance(classes, str) or not isinstance(classes, (Iterable, type(None))):
         raise BadInput(f"`classes` must be a list of names; got {classes!r}.")
-    named = None if classes is None else tuple(_label(c) for c in classes)
-    chosen = None if positive is None else _label(positive)
+    named = None if classes is None else tuple(label(c) for c in classes)
+    chosen = None if positive is None else label(positive)
     if data is None:
         if _single(given["sample_weight"]) == "none":
             given = {**given, "sample_weight": None}
@@ -95,7 +95,8 @@ def column_names(argument: str, value: Any) -> tuple[str, ...]:
     raise BadInput(f"`{argument}` must be a column name or several, since `data` is given; got {type(value).__name__}.")
 
 
-def _label(value: Any) -> str:
+def label(value: Any) -> str:
+    """A class name as labels of a column are called: 1 and 1.0 and True are "1"."""
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
