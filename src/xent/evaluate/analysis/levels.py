@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+from ..state.labels import bin_labels, value_labels
+from ..state.values import NONE
 
 Array = Any
 KEPT = 50  # values of a text column; those of fewer rows are one level, "(other)"
 FEW = 16  # a numeric column of at most so many values is taken value by value
 EIGHTHS = 8
-NONE, OTHER = "(none)", "(other)"
+OTHER = "(other)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +26,10 @@ class Levels:
     labels: tuple[str, ...]
 
 
-def levels(name: str, column: Array) -> Levels | None:
-    """The levels of a column of text (None: "(none)") or float64 (NaN: "(none)"); None if all rows are alike."""
+def levels(name: str, column: Array, moment: bool = False) -> Levels | None:
+    """The levels of a column of text or float64 (NaN: "(none)"; moment: microseconds); None if all rows are alike."""
     values = np.asarray(column)
-    found = _numbers(name, values) if values.dtype.kind in "fiu" else _texts(name, values)
+    found = _numbers(name, values, moment) if values.dtype.kind in "fiu" else _texts(name, values)
     return found if len(found.labels) > 1 else None
 
 
@@ -50,32 +52,19 @@ def _texts(name: str, values: Array) -> Levels:
     return Levels(name, place[codes], tuple(names))
 
 
-def _numbers(name: str, values: Array) -> Levels:
+def _numbers(name: str, values: Array, moment: bool) -> Levels:
     x = values.astype(np.float64)
     there = ~np.isnan(x)
     distinct = np.unique(x[there])
     if len(distinct) <= FEW:
-        codes, labels = np.searchsorted(distinct, x), [_value(float(v)) for v in distinct]
+        codes, labels = np.searchsorted(distinct, x), value_labels(distinct.tolist(), moment)
     else:
-        cuts = np.unique(np.quantile(x[there], np.arange(1, EIGHTHS) / EIGHTHS, method="inverted_cdf"))
-        cuts = cuts[cuts < distinct[-1]] if cuts[0] < distinct[-1] else distinct[-2:-1]  # nearly all at the top
-        codes, labels = np.searchsorted(cuts, x), _ranges(cuts)
+        ends = np.quantile(x[there], np.arange(1, EIGHTHS) / EIGHTHS, method="inverted_cdf")
+        after = np.minimum(np.searchsorted(distinct, ends, side="right"), len(distinct) - 1)
+        cuts = np.unique(distinct[after])  # the least value of each following bin
+        codes, labels = np.searchsorted(cuts, x, side="right"), bin_labels(cuts.tolist(), moment)
     codes[~there] = len(labels)
     return Levels(name, codes, (*labels, *([] if there.all() else [NONE])))
-
-
-def _value(x: float) -> str:
-    return f"{x:.0f}" if x.is_integer() and abs(x) < 1e15 else repr(x)
-
-
-def _ranges(cuts: Array) -> list[str]:
-    """ "up to a", "a to b" (above a, b included), "above b", with as few digits as tell the cuts apart."""
-    for digits in range(3, 18):
-        said = [f"{c:.{digits}g}" for c in cuts.tolist()]
-        if len(set(said)) == len(said):
-            break
-    between = [f"{a} to {b}" for a, b in pairwise(said)]
-    return [f"up to {said[0]}", *between, f"above {said[-1]}"]
 
 
 def numbered(name: str, codes: Array, labels: tuple[str, ...]) -> Levels | None:

@@ -139,10 +139,12 @@ def chooses(key: Array, cluster: Array | None, counts: Array, seed: int) -> Arra
 
 def _columns(state: Any) -> list[Levels]:
     sample = state.sample
-    found = [levels(name, sample.columns[name]) for name in state.problem.sought]
-    if state.problem.kind == "multiclass":
-        name = FAVOURITE if FAVOURITE not in state.problem.sought else f"({FAVOURITE})"
-        found.append(numbered(name, sample.best, state.problem.classes))
+    problem = state.problem
+    kept = [name for name in problem.sought if name in sample.columns]  # not those of too many texts
+    found = [levels(name, sample.columns[name], name in problem.moments) for name in kept]
+    if problem.kind == "multiclass":
+        name = FAVOURITE if FAVOURITE not in problem.sought else f"({FAVOURITE})"
+        found.append(numbered(name, sample.best, problem.classes))
     return [column for column in found if column is not None]
 
 
