@@ -48,16 +48,18 @@ class InfiniteRow:
 class Pair:
     """Two models on the same rows. method: iid | cluster | time, as in `Spread`.
 
-    ratio = exp(difference): how many times likelier b made what happened, a row; percent of a's loss. better: share of
-    rows (by weight) on which b is better; ties. rows_for_power: rows that show such a difference with 80 % power.
-    p_holm: over all pairs shown. infinite_a, infinite_b: rows infinite on that side alone: they decide (decided);
-    infinite_both: counted, and left out of the difference. verdict: one sentence.
+    finite_difference: the mean over rows finite on both sides, with standard_error, interval (Student's t), p_value.
+    infinite_a, infinite_b: rows infinite on that side alone: they decide (`decided`), and difference is +-inf; None
+    where each side has some, and neither is better. infinite_both: counted, and left out of the difference. ratio =
+    exp(difference): how many times likelier b made what happened, a row; percent of a's loss. better: share of rows (by
+    weight) on which b is better; ties (and both infinite). p_holm: over all pairs shown; None where infinite rows
+    decide. rows_for_power: rows that would show finite_difference with 80 % power. verdict: one sentence.
     """
 
     a: str
     b: str
     rows: int
-    difference: float
+    difference: float | None
     finite_difference: float
     standard_error: float | None
     low: float | None
@@ -81,7 +83,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairSlice:
-    """Where the difference of a pair lies: the slices add up to it. part: nats a row of all rows."""
+    """Where the difference of a pair lies: parts (nats a row of all rows) of the slices of a column add up to it.
+
+    column: one of `by`, "(truth)" or "(confidence)": how sure the two models are, on average. Rows infinite on either
+    side are left out. q_value: p_value (against no difference) after Benjamini-Hochberg over all slices of the pair.
+    """
 
     a: str
     b: str
@@ -93,13 +99,15 @@ class PairSlice:
     part: float
     standard_error: float | None
     p_value: float | None
+    q_value: float | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models on the same rows, best first, and every pair of them.
+    """Models on the same rows, best first, and every pair of them (of more than ten models: the best with every other).
 
-    joined: the column rows were joined on (None: by position); unmatched: rows of each model without a partner.
+    verdict: what it comes to. joined: the column rows were joined on (None: by position); unmatched: rows of each model
+    without a partner in all others; infinite: the first 20 rows infinite on one side, then on all.
     """
 
     rows: int
@@ -107,6 +115,7 @@ class Comparison:
     kind: str
     classes: int
     confidence: float
+    verdict: str
     models: tuple[Model, ...]
     pairs: tuple[Pair, ...]
     slices: tuple[PairSlice, ...]
@@ -126,3 +135,12 @@ class Comparison:
         from ..scores import plain
 
         return json.dumps(plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{model.name} {model.log_loss:.6g}" for model in self.models)
+        return f"Comparison({names}; rows={self.rows}, {self.kind}: {self.verdict})"
+
+    def __str__(self) -> str:
+        from .text import text
+
+        return text(self)

@@ -1,0 +1,112 @@
+"""What a comparison comes to, in a sentence; and the gate that holds a model against all others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .records import Comparison, Pair
+
+
+def nats(x: float) -> str:
+    """Four decimals, or as many as it takes to show three digits of a small number."""
+    if math.isinf(x):
+        return "infinite" if x > 0 else "-infinite"
+    return f"{x:.4f}" if x == 0 or abs(x) >= 0.001 else f"{x:.2e}"
+
+
+def winner(pair: Pair, level: float) -> str | None:
+    """The model shown to be better: an infinite row decides, else the difference at `level` after Holm."""
+    if pair.infinite_a or pair.infinite_b:
+        return pair.decided
+    if pair.p_holm is None or pair.p_holm > 1.0 - level or not pair.finite_difference:
+        return None
+    return pair.b if pair.finite_difference > 0 else pair.a
+
+
+def verdict(pair: Pair, level: float, pairs: int) -> str:
+    """One sentence on a pair."""
+    if pair.decided is not None:
+        other = pair.a if pair.decided == pair.b else pair.b
+        lost = pair.infinite_a or pair.infinite_b
+        return (
+            f"{pair.decided} is better: {other} gives the truth probability 0 on {_rows(lost, pair.rows)};"
+            f" where both are finite, {_finite(pair, level)}."
+        )
+    if pair.infinite_a:
+        return (
+            f"Neither is better: {pair.a} is infinite on {_rows(pair.infinite_a, pair.rows)} of its own and {pair.b} on"
+            f" {pair.infinite_b}; where both are finite, {_finite(pair, level)}."
+        )
+    left = f" ({_rows(pair.infinite_both, pair.rows)} infinite for both left out)" if pair.infinite_both else ""
+    if pair.ties == 1.0:
+        return f"{pair.a} and {pair.b} cost the same on every row{left}."
+    better = winner(pair, level)
+    if better is None:
+        need = f"; about {_count(pair.rows_for_power)} rows would show such a difference" if pair.rows_for_power else ""
+        return f"No difference is shown: {_finite(pair, level)}{left}{need}."
+    other = pair.a if better == pair.b else pair.b
+    share = "" if pair.percent is None else f", {abs(pair.percent):.2g} % of {pair.a}'s loss"
+    p = f", p {p_said(pair.p_holm)}{' (Holm)' if pairs > 1 else ''}"
+    return f"{better} is better than {other} by {size(pair, level)} nats{share}{p}{left}."
+
+
+def size(pair: Pair, level: float) -> str:
+    """`0.0123 ± 0.0041`: the difference without its sign and half its interval."""
+    if pair.high is None:
+        return nats(abs(pair.finite_difference))
+    return f"{nats(abs(pair.finite_difference))} ± {nats(pair.high - pair.finite_difference)} ({100 * level:g} %)"
+
+
+def _finite(pair: Pair, level: float) -> str:
+    if not pair.rows - pair.infinite_a - pair.infinite_b - pair.infinite_both:
+        return "there is no row"
+    if not pair.finite_difference:
+        return "they cost the same"
+    ahead, behind = (pair.b, pair.a) if pair.finite_difference > 0 else (pair.a, pair.b)
+    p = "" if pair.p_value is None else f", p {p_said(pair.p_value)}"
+    return f"{ahead} costs {size(pair, level)} nats less than {behind}{p}"
+
+
+def p_said(p: float | None) -> str:
+    return "unknown" if p is None else f"= {p:.2g}" if p >= 1e-16 else "< 1e-16"
+
+
+def _rows(some: int, rows: int) -> str:
+    return f"{_count(some)} of {_count(rows)} rows"
+
+
+def _count(n: int | None) -> str:
+    return "-" if n is None else f"{n:,}".replace(",", " ")
+
+
+def overall(order: Sequence[str], pairs: Sequence[Pair], level: float) -> str:
+    """The comparison in a sentence or two. order: the models, best first."""
+    if len(pairs) == 1:
+        return pairs[0].verdict
+    best = order[0]
+    mine = [pair for pair in pairs if best in (pair.a, pair.b)]
+    beaten = [_other(pair, best) for pair in mine if winner(pair, level) == best]
+    open_ = [_other(pair, best) for pair in mine if winner(pair, level) is None]
+    if not open_:
+        return f"{best} is better than all {len(beaten)} others."
+    if not beaten:
+        return f"{best} has the lowest loss, but is not shown to be better than any other: {', '.join(open_)}."
+    return f"{best} has the lowest loss: better than {', '.join(beaten)}; not shown to be than {', '.join(open_)}."
+
+
+def _other(pair: Pair, name: str) -> str:
+    return pair.a if pair.b == name else pair.b
+
+
+def unbeaten(comparison: Comparison, name: str) -> list[str]:
+    """Why a model is not better than all others, a sentence for each that it is not shown to beat; empty if it is.
+
+    Raises KeyError for a model that is not there.
+    """
+    if name not in [model.name for model in comparison.models]:
+        raise KeyError(name)
+    told = {_other(p, name): p for p in comparison.pairs if name in (p.a, p.b)}
+    missing = [m.name for m in comparison.models if m.name != name and m.name not in told]
+    said = [p.verdict for p in told.values() if winner(p, comparison.confidence) != name]
+    return said + [f"{name} is not the best, and was not held against {other}." for other in missing]
