@@ -1,0 +1,148 @@
+"""Repairs of yes/no problems whose rows are grouped by score: fitted to four folds, judged on the fifth.
+
+A fit needs the weight of yes and no at each score and nothing else, so ten million rows cost what their distinct scores
+cost. The parametric fits pool neighbours further; what a repair saves is summed over all cells.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from xent.calibrate import CalibrationWarning, Map, NoFiniteOptimum
+from xent.calibrate.gain import METHODS
+from xent.information import log_sigmoid
+
+Array = Any
+T = TypeVar("T")
+FINE = 128  # pooled cells a logit up to |z| = EDGE: moves a gain by less than 1e-9 nats (tests)
+EDGE = 32.0
+COARSE = 16  # pooled cells for each doubling of |z| beyond, where the loss is a straight line
+MOST = int(FINE * EDGE) + COARSE * 1020  # keys lie in [-MOST, MOST]
+
+
+def losses(z: Array) -> Array:
+    """What scores cost, float64 [2, m]: where the answer is no, and where it is yes."""
+    return np.stack([-log_sigmoid(-z), -log_sigmoid(z)])
+
+
+def keys(z: Array) -> Array:
+    """The pooled cell of each finite score, an integer that increases with it."""
+    size = abs(z)
+    beyond = np.floor(COARSE * np.log2(np.maximum(size, EDGE) / EDGE)) + FINE * EDGE
+    return np.where(size < EDGE, np.floor(FINE * z), np.sign(z) * beyond).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Finite scores of one or more problems, pooled: w [folds, 2, c] of no and yes, wz [folds, c] = sum of w z."""
+
+    w: Array
+    wz: Array
+
+    @classmethod
+    def empty(cls, folds: int) -> Pooled:
+        return cls(np.zeros((folds, 2, 2 * MOST + 1)), np.zeros((folds, 2 * MOST + 1)))
+
+    def add(self, z: Array, w: Array) -> None:
+        """Takes in the cells of a problem: z [m] increasing, w [folds, 2, m]. Infinite scores, which no slope moves,
+        stay out."""
+        finite = np.isfinite(z)
+        z, w = z[finite], w[:, :, finite]
+        if not len(z):
+            return
+        key = keys(z) + MOST
+        begin = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        self.w[:, :, key[begin]] += np.add.reduceat(w, begin, axis=2)
+        self.wz[:, key[begin]] += np.add.reduceat(w.sum(1) * z, begin, axis=1)
+
+    def of(self, folds: Sequence[int]) -> tuple[Array, Array]:
+        """(mean score [c], weight [2, c]) of the rows in some folds."""
+        w, wz = self.w[folds].sum(0), self.wz[folds].sum(0)
+        some = w.sum(0) > 0
+        return wz[some] / w[:, some].sum(0), w[:, some]
+
+
+def fit(method: str, z: Array, weight: Array, options: dict[str, Any] | None = None) -> Map:
+    """The map of scores z [m] with the weights [2, m] of no and yes; NoFiniteOptimum where there is none."""
+    total = weight.sum(0)
+    there = total > 0
+    if not there.any():
+        raise NoFiniteOptimum("no row with a finite score is left to fit")
+    z, weight, total = z[there], weight[:, there], total[there]
+    return METHODS[method](**(options or {})).fit(z, weight[1] / total, total).map_
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A repair of all rows (`found`), and of the rows outside each fold (None: the fold is empty); or its `fault`.
+
+    warned: what the fit said of the scores.
+    """
+
+    found: Map | None
+    without: tuple[Map | None, ...]
+    fault: str | None = None
+    warned: str | None = None
+
+
+def crossed(folds: Sequence[bool], fitted: Callable[[list[int]], Map]) -> Maps:
+    """A repair fitted to all folds and without each of those that hold rows; `fitted(folds)` fits it to some."""
+    everything = list(range(len(folds)))
+    warned: list[str] = []
+    try:
+        found = heard(lambda: fitted(everything), warned)
+        if sum(folds) < 2:
+            raise NoFiniteOptimum("there are too few rows to hold some back")
+        without = tuple(_without(f, everything, fitted) if folds[f] else None for f in everything)
+    except NoFiniteOptimum as error:
+        return Maps(None, (), brief(error))
+    return Maps(found, without, warned=next(iter(warned), None))
+
+
+def _without(fold: int, everything: list[int], fitted: Callable[[list[int]], Map]) -> Map:
+    try:
+        return heard(lambda: fitted([f for f in everything if f != fold]), [])
+    except NoFiniteOptimum as error:
+        raise NoFiniteOptimum(f"without fold {fold + 1} of {len(everything)}, {brief(error)}") from None
+
+
+def heard(work: Callable[[], T], warned: list[str]) -> T:
+    """What `work` returns; the calibration warnings it gave are put into `warned`."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CalibrationWarning)
+        result = work()
+    warned += [str(w.message) for w in caught if issubclass(w.category, CalibrationWarning)]
+    return result
+
+
+def brief(error: Exception) -> str:
+    """The reason without the advice."""
+    return str(error).replace("the fit has no finite optimum: ", "").split(". ")[0].rstrip(".")
+
+
+def words(found: Any) -> str:
+    """A map's parameters as a person would say them."""
+    if found.kind == "temperature":
+        return f"T = {1.0 / found.beta:.3g}" if found.beta else "T = infinite"
+    if found.kind == "platt":
+        return f"slope {_short(found.slope)}, intercept {_short(found.intercept)}"
+    if found.kind == "beta":
+        return f"a {_short(found.a)}, b {_short(found.b)}, c {_short(found.c)}"
+    if found.kind == "isotonic":
+        return f"{len(set(found.y))} steps"
+    if found.kind == "vector":
+        return f"scales {_range(found.scale)}, biases {_range(found.bias)}"
+    return f"{len(found.bias)} x {len(found.bias)} weights, biases {_range(found.bias)}"
+
+
+def _range(x: Sequence[float]) -> str:
+    return f"{_short(min(x))} to {_short(max(x))}"
+
+
+def _short(x: float) -> str:
+    return f"{x + 0.0:.2f}" if 0.01 <= abs(x) < 1000 or x == 0 else f"{x:.2g}"
