@@ -18,6 +18,7 @@ class Asked:
     compat: str | None = None
     tolerance: float | None = None
     renormalize: bool = False
+    soft: bool | None = None
     confidence: float = 0.95
     rows: int = 10
     analyse: bool = False

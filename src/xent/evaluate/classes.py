@@ -22,6 +22,7 @@ class Request:
     classes: tuple[str, ...] | None = None
     positive: str | None = None
     kind: str | None = None
+    soft: bool | None = None  # the truth is given as probabilities; None: where it turns out to be
 
 
 def width_of(source: Source, columns: Sequence[str]) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import names
+from . import names, soft
 from .classes import Request, class_names, encoder_of, outputs_of
 from .faults import BadInput
 from .labels import Encoder, distinct
@@ -29,6 +29,7 @@ class Plan:
     encoder: Encoder
     dtype: str
     notes: tuple[str, ...] = ()
+    soft: bool = False  # the truth is given as probabilities
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -48,14 +49,15 @@ def find(sources: Sequence[Source], request: Request) -> Plan:
     targets = _targets(first, request, weight)
     form, outputs, seen = _outputs(sources, request, targets, weight)
     _refuse_shared(targets, outputs, weight)
-    kind = _kind(first, request, targets, outputs)
+    kind = _kind(sources, request, targets, outputs, form)
     dtype = _dtype(first, outputs)
     _agree(sources, request, targets, outputs, weight)
     outputs, paired = _paired(request, targets, outputs) if len(targets) > 1 else (outputs, [])
     names_of = class_names(first, outputs, request)
     encoder, more = encoder_of(sources, request, targets, outputs, kind, names_of, seen)
     said = _said(first, request, targets, outputs, form, weight)
-    return Plan(tuple(targets), tuple(outputs), form, kind, weight, encoder, dtype, (*said, *notes, *paired, *more))
+    told = (*said, *notes, *paired, *more, *(("the targets are probabilities: soft labels",) if request.soft else ()))
+    return Plan(tuple(targets), tuple(outputs), form, kind, weight, encoder, dtype, told, bool(request.soft))
 
 
 def _weight(source: Source, request: Request) -> tuple[str | None, list[str]]:
@@ -92,6 +94,9 @@ def _targets(source: Source, request: Request, weight: str | None) -> list[str]:
     single = names.among(usable, names.TARGETS)
     groups = names.groups([c for c in usable if c.kind in ("int", "bool")], names.TARGET_PREFIX)
     choices = [[name] for name in single] + groups
+    if not choices:  # soft labels
+        floats = [c for c in usable if c.kind == "float" and not names.looks_like_score(c)]
+        choices = names.groups(floats, names.TARGET_PREFIX)
     if len(choices) == 1:
         return choices[0]
     where = f"{source.name}: " if source.name else ""
@@ -150,7 +155,8 @@ def _outputs(
     )
 
 
-def _kind(source: Source, request: Request, targets: list[str], outputs: list[str]) -> str:
+def _kind(sources: Sequence[Source], request: Request, targets: list[str], outputs: list[str], form: str) -> str:
+    source = sources[0]
     if len(outputs) > 1 and any(source.columns[n].kind == "list" for n in outputs):
         raise BadInput(
             f"predictions must be one list column or several columns of numbers; got {names.listed(outputs)}."
@@ -160,6 +166,8 @@ def _kind(source: Source, request: Request, targets: list[str], outputs: list[st
     if request.kind == "binary" and wide:
         raise BadInput("`kind`=binary needs one true label a row; several are `kind`=multilabel.")
     _refuse_extra_axis(source, targets, outputs)
+    if request.soft:
+        return soft.kind_of(sources, request, targets, outputs, form)
     if request.kind in ("multilabel", "multiclass") or not wide:
         kind = request.kind or ("binary" if outputs_of(source, outputs) == 1 else "multiclass")
         if kind == "multilabel" and not wide and outputs_of(source, outputs) != 1:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .asked import Asked
-from .classes import outputs_of
+from .classes import Request, outputs_of
 from .columns import Plan, find
 from .conventions import convention, row_tolerance
 from .faults import BadInput
@@ -15,6 +15,7 @@ from .opening import file_paths, opened
 from .provenance import Hashing, provenance_of, twice
 from .scores import Score, result
 from .scoring import Progress, run
+from .soft import SoftTargets, again
 from .sources import Source
 from .state import further
 from .state.rows import Problem
@@ -36,6 +37,7 @@ def score(
     compat: str | None = None,
     tolerance: float | None = None,
     renormalize: bool = False,
+    soft: bool | None = None,
     confidence: float = 0.95,
     rows: int = 10,
     analyse: bool = False,
@@ -67,6 +69,10 @@ def score(
         xgboost. `Score.compat` holds it; `Score.log_loss` stays as it is.
     tolerance, renormalize
         How far a row of probabilities may be from summing to 1 (default classes * 2^-23); or divide each row by it.
+    soft
+        Targets are probabilities q: one column (of the second of two classes), or as many as predictions. The loss is
+        then the cross-entropy, the entropy of q plus the divergence of the predictions from it. Left out: they are
+        read so where they hold fractions and their number is that of the predictions.
     confidence, rows, batch_rows, progress
         Level of the interval; how many dearest rows to keep; rows read at a time (never changes a digit); a callable
         told (file, rows done, rows in all or None).
@@ -86,8 +92,8 @@ def score(
     state = gather(
         data, targets=targets, probs=probs, logits=logits, sample_weight=sample_weight, classes=classes,
         positive=positive, kind=kind, batch_rows=batch_rows, progress=progress, floor=floor, compat=compat,
-        tolerance=tolerance, renormalize=renormalize, confidence=confidence, rows=rows, analyse=analyse, by=by,
-        slices=slices, cluster=cluster, time=time, seed=seed,
+        tolerance=tolerance, renormalize=renormalize, soft=soft, confidence=confidence, rows=rows, analyse=analyse,
+        by=by, slices=slices, cluster=cluster, time=time, seed=seed,
     )  # fmt: skip
     return finish(state)
 
@@ -117,14 +123,27 @@ def gather(
     for source in sources:
         if source.rows == 0:
             raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
+    request = replace(request, soft=asked.soft)
+    with Hashing(file_paths(sources, given) if asked.analysed else ()) as hashing:
+        try:
+            state = _seen(sources, request, asked, progress, batch_rows)
+        except SoftTargets as met:
+            state = _seen(sources, again(sources, request, met), asked, progress, batch_rows)
+        state.hashes = hashing.result()
+    state.notes = dict.fromkeys(found, 0) | state.notes
+    return state.finish()
+
+
+def _seen(
+    sources: Sequence[Source], request: Request, asked: Asked, progress: Progress | None, batch_rows: int | None
+) -> State:
+    """Plan, then act."""
     plan = find(sources, request)
     state = _state(sources, plan, asked)
-    state.notes = dict.fromkeys(found, 0) | {note: 1 + i for i, note in enumerate(plan.notes)}
-    with Hashing(file_paths(sources, given) if asked.analysed else ()) as hashing:
-        run(sources, plan, state, progress=progress, batch_rows=batch_rows)
-        state.hashes = hashing.result()
-    refuse_doubtful(state, plan, kind)
-    return state.finish()
+    state.notes = {note: 1 + i for i, note in enumerate(plan.notes)}
+    run(sources, plan, state, progress=progress, batch_rows=batch_rows)
+    refuse_doubtful(state, plan, request.kind)
+    return state
 
 
 def _state(sources: Sequence[Source], plan: Plan, asked: Asked) -> State:
@@ -134,7 +153,7 @@ def _state(sources: Sequence[Source], plan: Plan, asked: Asked) -> State:
     clip = convention(asked.compat, asked.floor, plan.dtype)
     clamp = (clip.least, clip.most) if clip else None
     rules = Rules(limit, asked.renormalize, clamp, bool(clip and clip.normalised))
-    problem = Problem(plan.kind, plan.form, plan.dtype, plan.classes, width, plan.weight is not None)
+    problem = Problem(plan.kind, plan.form, plan.dtype, plan.classes, width, plan.weight is not None, plan.soft)
     if asked.analysed:
         problem = _sliced(problem, sources, plan, asked)
     settings = Settings(rules, clip, asked.confidence, asked.rows, asked.seed, asked.analysed)

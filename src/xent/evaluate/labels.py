@@ -10,8 +10,10 @@ import numpy as np
 
 from .arrow import pyarrow, refuse_nulls, values
 from .faults import BadInput, place
+from .soft import SoftTargets
 from .sources import Source
 
+SOFT = "Probabilities as truth need a target column for every prediction, and `soft`=True (--soft)."
 LIMIT = 2**63  # class ids are looked up as int64
 MOST_LABELS = 16384  # a tally keeps exact registers by class: 5 to 11 kB each
 
@@ -88,11 +90,10 @@ class Encoder:
         bad = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
         if bad.any():
             row = int(np.argmax(bad))
-            raise BadInput(
-                f"{place(source, start + row, column)}: labels must be whole class ids, text or booleans; got"
-                f" {numbers[row]!s}."
-                " Soft targets (probabilities as truth) are not scored."
-            )
+            said = f"{place(source, start + row, column)}: labels must be whole class ids, text or booleans; got"
+            if self.binary and 0.0 < numbers[row] < 1.0:
+                raise SoftTargets(f"{said} {numbers[row]!s}. {SOFT}")
+            raise BadInput(f"{said} {numbers[row]!s}. {SOFT}")
 
     def _refuse(self, label: str, column: str, source: str, row: int) -> None:
         if self.binary:
@@ -133,7 +134,8 @@ def indicators(batches: Sequence[Any], columns: Sequence[str], source: str, star
     if bad.any():
         row, at = (int(i) for i in np.argwhere(bad)[0])
         name = columns[at] if len(columns) > 1 else f"{columns[0]}[{at}]"
-        raise BadInput(f"{place(source, start + row, name)}: a yes/no label must be 0 or 1; got {table[row, at]!s}.")
+        said = f"{place(source, start + row, name)}: a yes/no label must be 0 or 1; got {table[row, at]!s}."
+        raise SoftTargets(f"{said} {SOFT}") if 0 < table[row, at] < 1 else BadInput(said)
     return np.ascontiguousarray(table, np.int32)
 
 

@@ -11,13 +11,11 @@ from .conventions import Convention
 from .dearest import DearRow
 from .registers import rounded
 from .state.state import State
-from .statistics import claim, entropy_of, interval
+from .statistics import claim, entropy_of, interval, label_entropy
 from .tally import Tally
 
 if TYPE_CHECKING:
     from .analysis.records import Analysis
-
-EVERYTHING = slice(None)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,8 @@ class Score:
     probability 0, and then finite_part (they count 0 nats in it) and finite_mean (the other rows' mean) say the rest.
     low, high: skew-corrected interval at `confidence`. baseline: the best constant forecast; explained = 1 - log_loss /
     baseline. entropy: what the model says it will suffer; gap = log_loss - entropy and its z: over-confident above 0.
-    split: top-1 confidence and ranking of the rest, which add up to the loss. analysis: None where none was asked for.
+    split: top-1 confidence and ranking of the rest, which add up to the loss. label_entropy: what no
+    model can save where labels are soft (None: hard ones). analysis: None where none was asked for.
     """
 
     log_loss: float
@@ -96,6 +95,7 @@ class Score:
     ranking: float | None
     row_sum_deviation: float | None
     renormalized: float | None
+    label_entropy: float | None
     compat: Compat | None
     by_class: tuple[ClassScore, ...]
     dearest: tuple[DearRow, ...]
@@ -141,14 +141,12 @@ def mean_loss(tally: Tally, groups: slice) -> float:
 def result(state: State) -> Score:
     """The score that a state adds up to. Multi-label: means over cells, intervals over rows."""
     tally, problem, confidence = state.tally, state.problem, state.settings.confidence
-    many = tally.multilabel
-    cells = slice(0, tally.classes)
-    rows = slice(tally.classes, tally.classes + 1) if many else EVERYTHING
+    cells, rows = tally.cells, tally.rows
     weight = tally.total("w", rows) + tally.total("w_inf", rows)
     loss = mean_loss(tally, cells)
     spread = interval(tally, rows, confidence)
-    own = claim(tally, cells)
-    baseline = _baseline(tally)
+    own = claim(tally, rows if tally.soft and not tally.multilabel else cells)
+    baseline, said = _baseline(tally), label_entropy(tally)
     finite = tally.total("w", rows)
     classes, mended = problem.kind == "multiclass", state.settings.rules.renormalize
     top = rounded(tally.total("wtop", cells) / weight) if classes else None
@@ -168,6 +166,7 @@ def result(state: State) -> Score:
         top1=top, ranking=rounded(part - tally.total("wtop", cells) / weight) if classes else None,
         row_sum_deviation=tally.deviation[0] if classes and problem.form == "probs" else None,
         renormalized=rounded(tally.total("wlogsum", cells) / weight) if mended and classes else None,
+        label_entropy=None if said is None else rounded(said),
         compat=_compat(tally, state.settings.convention, loss),
         by_class=_by_class(tally, problem.classes, confidence),
         dearest=state.dearest.rows(), files=tuple(state.files), notes=tuple(state.notes),

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from . import soft
 from .arrow import values
 from .columns import Plan
 from .dearest import DearRow, describe
@@ -61,19 +62,22 @@ def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch) -
     if not rows:
         return 0
     logits = plan.form == "logits"
-    target = target_of(state, plan, source.name, batch, start, width, x)
+    q = soft.truth(plan, rules, source, batch, start, width) if plan.soft else None
+    target = target_of(state, plan, source.name, batch, start, width, x) if q is None else soft.likeliest(q, plan.kind)
     weight = None
     if plan.weight is not None:
         given = values(batch[plan.weight], plan.weight, source.name, start)
         weight = np.ascontiguousarray(given, np.float64)
     many = plan.kind == "multilabel"
     details = Details.room(rows, width, multilabel=many) if state.settings.analysed else None
-    out = state.tally.add(x, target, weight, logits=logits, rules=rules, details=details)
+    out = state.tally.add(x, target if q is None else q, weight, logits=logits, rules=rules, details=details)
     if isinstance(out, Fault):
         raise fault_of(out, plan, rules, source, start, width)
 
     def write_up(i: int) -> DearRow:
         own = 1.0 if weight is None else float(weight[i])
+        if q is not None:
+            return soft.written_up(x[i], q[i], float(out[i]), plan, weight=own, file=source.name, row=start + i)
         return describe(
             x[i], target[i], float(out[i]), plan.classes, logits=logits, weight=own, file=source.name, row=start + i
         )
@@ -81,7 +85,7 @@ def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch) -
     state.dearest.offer(out, source.name, start, write_up)
     if details is not None:
         refuse_weights(weight, source.name, start, plan.weight)
-        state.add(judged(state.problem, source, start, batch, x, target, weight, out, details))
+        state.add(judged(state.problem, source, start, batch, x, target, weight, out, details, q))
     return rows
 
 

@@ -81,6 +81,13 @@ def claim(tally: Tally, groups: slice) -> Claim:
     return Claim(entropy, rounded(excess / weight), z, None if z is None else math.erfc(abs(z) / math.sqrt(2)))
 
 
+def label_entropy(tally: Tally) -> Fraction | None:
+    """Mean entropy of soft labels, the part of the loss that no model can save; None for hard labels."""
+    if not tally.soft:
+        return None
+    return tally.total("wh_label", tally.cells) / (tally.total("w", tally.cells) + tally.total("w_inf", tally.cells))
+
+
 def entropy_of(weights: list[Fraction]) -> float:
     """Entropy of shares: the log loss of the best constant forecast, in nats."""
     whole = sum(weights, Fraction(0))

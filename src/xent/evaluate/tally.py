@@ -18,6 +18,7 @@ from . import registers
 # is read from the first one and from the counts.
 PLAIN = ("wl", "w2l2", "w3l3", "wh", "w2v", "wtop", "wcompat", "wlogsum", "wh_inf", "w2v_inf")
 WEIGHTED = ("w", "w2", "w3", "w2l", "w3l", "w3l2", "w_inf", "w2_inf", "w_right", "w_positive")
+SOFT = ("wh_label",)  # further, where the truth is given as probabilities: the truth's own entropy
 COUNTS = ("rows", "infinite", "right", "positive", "changed", "off")
 _SAME = {"w2l": "wl", "w3l": "wl", "w3l2": "w2l2"}
 _COUNTED = {"w_inf": "infinite", "w2_inf": "infinite", "w_right": "right", "w_positive": "positive"}
@@ -83,7 +84,11 @@ def nll(x: np.ndarray, weight: np.ndarray | None, *, logits: bool, rules: Rules)
 
 @dataclass(frozen=True)
 class Tally:
-    """Exact sums of rows seen. `classes` counts classes, or labels when `multilabel`."""
+    """Exact sums of rows seen. `classes` counts classes, or labels when `multilabel`.
+
+    soft: the truth is given as probabilities q. A row of weight w is then a case of weight w q_k of every class with
+    q_k > 0, and one further group holds the rows, as in multi-label problems.
+    """
 
     classes: int
     multilabel: bool
@@ -91,13 +96,27 @@ class Tally:
     sums: np.ndarray
     counts: np.ndarray
     deviation: list[float]  # one number: the largest |row sum - 1| met
+    soft: bool = False
 
     @classmethod
-    def empty(cls, classes: int, *, multilabel: bool = False, weighted: bool = False) -> Tally:
-        groups = classes + 1 if multilabel else classes
-        slots = len(PLAIN) + (len(WEIGHTED) if weighted else 0)
+    def empty(
+        cls, classes: int, *, multilabel: bool = False, weighted: bool = False, soft: bool = False
+    ) -> Tally:  # fmt: skip
+        weighted = weighted or soft
+        groups = classes + 1 if multilabel or soft else classes
+        slots = len(PLAIN) + (len(WEIGHTED) if weighted else 0) + (len(SOFT) if soft else 0)
         sums = np.zeros((groups, slots, registers.DIGITS), np.int64)
-        return cls(classes, multilabel, weighted, sums, np.zeros((groups, len(COUNTS)), np.int64), [0.0])
+        return cls(classes, multilabel, weighted, sums, np.zeros((groups, len(COUNTS)), np.int64), [0.0], soft)
+
+    @property
+    def cells(self) -> slice:
+        """Groups of classes or labels."""
+        return slice(0, self.classes)
+
+    @property
+    def rows(self) -> slice:
+        """Groups in which every row is once."""
+        return slice(self.classes, self.classes + 1) if self.multilabel or self.soft else slice(None)
 
     def add(
         self,
@@ -111,15 +130,18 @@ class Tally:
     ) -> np.ndarray | Fault:
         """Take in a batch (x [rows, columns], targets int32); returns each row's loss (-1 where its weight is 0).
 
+        targets: int32 ids [rows], or 0 and 1 [rows, labels]; soft: float64 [rows, columns], each row's sum above 0.
         details: filled with what else is known of each row.
         """
         from xent import _kernels
 
         loss = np.empty(len(x))
         asked = None if details is None else details.as_tuple()
-        kind, row, column, number = _kernels.tally(
-            x, targets, weight, logits, self.sums, self.counts, loss, rules.as_tuple(), asked
-        )
+        into = (self.sums, self.counts, loss, rules.as_tuple(), asked)
+        if self.soft:
+            kind, row, column, number = _kernels.soft(x, targets, weight, logits, self.multilabel, *into)
+        else:
+            kind, row, column, number = _kernels.tally(x, targets, weight, logits, *into)
         if kind:
             return Fault(kind, row, column, number)
         self.deviation[0] = max(self.deviation[0], number)
@@ -129,12 +151,14 @@ class Tally:
         """Both together; associative and commutative, exactly."""
         from xent import _kernels
 
-        if (self.classes, self.multilabel, self.weighted) != (other.classes, other.multilabel, other.weighted):
+        mine, theirs = ((t.classes, t.multilabel, t.weighted, t.soft) for t in (self, other))
+        if mine != theirs:
             raise ValueError("`merge` needs two tallies of the same problem: same classes, kind and use of weights.")
         sums = self.sums + other.sums
         _kernels.settle(sums)
         deviation = [max(self.deviation[0], other.deviation[0])]
-        return Tally(self.classes, self.multilabel, self.weighted, sums, self.counts + other.counts, deviation)
+        counts = self.counts + other.counts
+        return Tally(self.classes, self.multilabel, self.weighted, sums, counts, deviation, self.soft)
 
     def count(self, name: str, groups: slice) -> int:
         return int(self.counts[groups, COUNTS.index(name)].sum())
@@ -144,7 +168,7 @@ class Tally:
         if name in PLAIN:
             slot = PLAIN.index(name)
         elif self.weighted:
-            slot = len(PLAIN) + WEIGHTED.index(name)
+            slot = len(PLAIN) + (*WEIGHTED, *SOFT).index(name)
         elif name in _SAME:
             slot = PLAIN.index(_SAME[name])
         elif name in _COUNTED:

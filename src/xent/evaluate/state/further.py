@@ -106,7 +106,7 @@ def moments(sources: Sequence[Source], columns: Sequence[str]) -> tuple[str, ...
 
 def judged(
     problem: Problem, source: Source, start: int, batch: Batch, x: Array, target: Array, weight: Array | None,
-    loss: Array, details: Details,
+    loss: Array, details: Details, soft: Array | None = None,
 ) -> Judged:  # fmt: skip
     """The rows of a batch that count, with all that the parts of a state want to know of them."""
     key = row_keys(source.name, start, len(x))
@@ -119,7 +119,7 @@ def judged(
         _refuse_timeless(further[problem.time], problem.time, source.name, start)
     rows = Judged(
         x, target, weight, loss, details.entropy, details.variance, details.margin, details.best, key,
-        buckets(hashes), problem.form == "logits", further,
+        buckets(hashes), problem.form == "logits", further, soft,
     )  # fmt: skip
     return rows if weight is None or weight.all() else rows.take(np.flatnonzero(weight))
 

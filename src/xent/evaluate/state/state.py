@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
 from importlib.util import find_spec
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,22 @@ def _always(problem: Problem) -> bool:
     return True
 
 
+def _hard(problem: Problem) -> bool:
+    return not problem.soft
+
+
 def _classes(problem: Problem) -> bool:
-    return problem.kind == "multiclass"
+    return problem.kind == "multiclass" and not problem.soft
 
 
 # Attribute -> (module of this package, class, whether a problem has it).
 PARTS: dict[str, tuple[str, str, Callable[[Problem], bool]]] = {
     "losses": ("losses", "Losses", _always),
     "buckets": ("buckets", "Buckets", _always),
-    "blocks": ("blocks", "Blocks", _always),
+    "blocks": ("blocks", "Blocks", _hard),
     "temperatures": ("temperature", "Temperatures", _classes),
     "confusion": ("confusion", "Confusion", lambda p: _classes(p) and len(p.classes) <= MOST_CONFUSED),
-    "confidences": ("confidence", "Confidences", lambda p: p.kind != "multilabel"),
+    "confidences": ("confidence", "Confidences", lambda p: p.kind != "multilabel" and not p.soft),
     "sample": ("sample", "Sample", _always),
     "groups": ("groups", "Groups", lambda p: bool(p.by)),
     "times": ("times", "Times", lambda p: p.time is not None),
@@ -94,8 +99,8 @@ class State:
         """A state that has seen nothing."""
         many = problem.kind == "multilabel"
         size = problem.width if many else max(problem.width, 2)
-        tally = Tally.empty(size, multilabel=many, weighted=problem.weighted)
-        state = cls(problem, settings, tally, Dearest(settings.rows))
+        tally = Tally.empty(size, multilabel=many, weighted=problem.weighted, soft=problem.soft)
+        state = cls(problem, settings, tally, Dearest(settings.rows), one_hot=not problem.soft)
         for name, part in part_classes(problem, settings):
             setattr(state, name, part.empty(problem))
         return state
@@ -129,6 +134,19 @@ class State:
         for name, part in self.parts():
             setattr(merged, name, part.merge(getattr(other, name)))
         return merged
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the state to a file (.xent); see `storage.save`."""
+        from .storage import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> State:
+        """Read a state from a file; see `storage.load`."""
+        from .storage import load
+
+        return load(path)
 
     def finish(self) -> State:
         """In the order in which any partition of the files would leave it."""
