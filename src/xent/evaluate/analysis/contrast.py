@@ -65,6 +65,12 @@ class Contrast:
             t = np.where(error > 0, np.abs(self.difference) / error, 0.0)
         return np.where(np.isfinite(error), np.minimum(1.0, 2.0 * stdtr(np.maximum(self.freedom, 1), -t)), 1.0)
 
+    def wider(self, factor: Array, freedom: Array) -> Contrast:
+        """With larger errors and no more degrees of freedom."""
+        with np.errstate(invalid="ignore"):  # 0 · inf: no error known
+            error, null = (np.nan_to_num(e * factor, nan=np.inf, posinf=np.inf) for e in (self.error, self.under_null))
+        return Contrast(self.difference, error, null, np.minimum(self.freedom, freedom))
+
 
 def contrast(s: Sums, whole: Whole) -> Contrast:
     """Of independent rows."""

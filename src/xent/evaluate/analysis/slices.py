@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..state.groups import Group
 from ..state.keys import mixed
 from .contrast import Contrast, Sums, Whole, contrast
 from .half import Half
@@ -56,39 +57,35 @@ def _given(state: Any, notes: list[str]) -> Iterator[Slice]:
         float(finite), float(s["w"]), float(s["w2"]), max(0.0, float(s["w2l2"] - 2 * m * s["w2l"] + m * m * s["w2"]))
     )
     for column, groups in state.groups.columns.items():
-        found, wider = _contrasts(groups, whole, float(m)), np.ones(len(groups))
+        found = _contrasts(groups, whole, float(m))
         if state.problem.cluster is not None:
-            wider, freedom = designs(state, column, [str(g[0]) for g in groups], notes)
-            found = Contrast(
-                found.difference, found.error * np.sqrt(wider), found.under_null * np.sqrt(wider),
-                np.minimum(found.freedom, freedom),
-            )  # fmt: skip
+            wider, freedom = designs(state, column, [g.label for g in groups], notes)
+            found = found.wider(np.sqrt(wider), freedom)
         yield from _told(column, groups, found, whole, float(m))
 
 
-def _contrasts(groups: Sequence[tuple[Any, ...]], whole: Whole, m: float) -> Contrast:
-    rows, w, w2, wl, w2l, w2l2, infinite = (
-        np.array([float(g[k]) for g in groups]) for k in (1, 2, 3, 4, 5, 6, 8)
+def _contrasts(groups: Sequence[Group], whole: Whole, m: float) -> Contrast:
+    rows, w, w2, wl, w2l, w2l2 = (
+        np.array([float(getattr(g, name)) for g in groups]) for name in ("rows", "w", "w2", "wl", "w2l", "w2l2")
     )  # fmt: skip
+    infinite = np.array([g.infinite for g in groups])
     squares = np.maximum(w2l2 - 2.0 * m * w2l + m * m * w2, 0.0)
     return contrast(Sums(rows - infinite, w, wl - m * w, w2, w2l - m * w2, squares), whole)
 
 
-def _told(
-    column: str, groups: Sequence[tuple[Any, ...]], found: Contrast, whole: Whole, mean: float
-) -> Iterator[Slice]:
+def _told(column: str, groups: Sequence[Group], found: Contrast, whole: Whole, mean: float) -> Iterator[Slice]:
     """Dearest first."""
     p = found.p_value
-    excess = [float(g[4] - mean * g[2]) / whole.w for g in groups]
-    for k in sorted(range(len(groups)), key=lambda k: (-excess[k], str(groups[k][0]))):
-        label, rows, w, _, wl, *_, infinite = groups[k]
+    excess = [(g.wl - mean * g.w) / whole.w for g in groups]
+    for k in sorted(range(len(groups)), key=lambda k: (-excess[k], groups[k].label)):
+        g = groups[k]
         known = math.isfinite(float(found.error[k]))
         yield Slice(
-            where=((column, str(label)),), rows=int(rows), weight=float(w),
-            log_loss=math.inf if infinite else float(wl / w), share=_share(float(wl), mean * whole.w),
-            excess=excess[k] if w else None, difference=float(found.difference[k]) if w else None,
+            where=((column, g.label),), rows=g.rows, weight=g.w,
+            log_loss=math.inf if g.infinite else g.wl / g.w, share=_share(g.wl, mean * whole.w),
+            excess=excess[k] if g.w else None, difference=float(found.difference[k]) if g.w else None,
             standard_error=float(found.error[k]) if known else None, p_value=float(p[k]) if known else None,
-            q_value=None, held_out=None, held_out_p=None, confirmed=None, infinite=int(infinite),
+            q_value=None, held_out=None, held_out_p=None, confirmed=None, infinite=g.infinite,
         )  # fmt: skip
 
 

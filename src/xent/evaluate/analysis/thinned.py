@@ -18,25 +18,28 @@ Array = Any
 
 
 def designs(state: Any, column: str, labels: list[str], notes: list[str]) -> tuple[Array, Array]:
-    """(Design effects, at least 1; degrees of freedom), float64 [values]; where the sample has no answer (1, 0)."""
+    """(Design effects, at least 1; degrees of freedom), float64 [groups]; inf where a group lies in one bucket only."""
     sample = state.sample
-    nothing = np.ones(len(labels)), np.full(len(labels), 1e9)
     if sample is None or column not in sample.columns:
         notes.append(f"The errors of slices by `{column}` take rows as independent.")
-        return nothing
-    place = {label: k for k, label in enumerate(labels)}
-    finite = np.isfinite(sample.loss)
-    codes, names = coded(sample.columns[column][finite])
-    to = np.array([place.get(name, len(labels)) for name in names], np.intp)[codes]
-    if (to == len(labels)).all():
-        notes.append(f"The errors of slices by `{column}` take rows as independent.")
-        return nothing
-    weight = np.ones(len(finite)) if sample.weight is None else np.asarray(sample.weight, np.float64)
-    half = Half.of(sample.loss[finite], weight[finite], [to], sample.bucket[finite])
-    sums = half.sums(to, len(labels) + 1)
-    alone = contrast(sums, half.whole)
-    together = half.by_cluster(to, alone, np.ones(len(labels) + 1, bool))
+        return np.ones(len(labels)), np.full(len(labels), np.inf)
+    on = np.isfinite(sample.loss)
+    to = _places(state.groups.lows(column), labels, np.asarray(sample.columns[column])[on])
+    weight = np.ones(len(on)) if sample.weight is None else np.asarray(sample.weight, np.float64)
+    half = Half.of(sample.loss[on], weight[on], (), sample.bucket[on])
+    every = np.ones(len(labels), bool)
+    alone = contrast(half.sums(to, len(labels)), half.whole)
+    together = half.by_cluster(to, alone, every)
     with np.errstate(invalid="ignore", divide="ignore"):
-        thin = np.where(np.isfinite(together.error) & (alone.error > 0), (together.error / alone.error) ** 2, 1.0)
+        thin = np.where(alone.error > 0, (together.error / alone.error) ** 2, 1.0)
     share = len(sample.loss) / max(sample.seen, len(sample.loss))
-    return 1.0 + (thin[:-1] - 1.0) / share, np.maximum(together.freedom[:-1], 1.0)
+    return np.where(np.isfinite(together.error), 1.0 + (thin - 1.0) / share, np.inf), together.freedom
+
+
+def _places(lows: Array | None, labels: list[str], values: Array) -> Array:
+    """The group of each value, intp [n]."""
+    if lows is None:
+        codes, names = coded(values)
+        place = {label: k for k, label in enumerate(labels)}
+        return np.array([place[name] for name in names], np.intp)[codes]
+    return np.where(np.isnan(values), len(labels) - 1, np.searchsorted(lows, values, side="right") - 1)

@@ -95,15 +95,25 @@ class _ByNumber:
     def merge(self, column: str, other: _ByNumber) -> _ByNumber:
         return _ByNumber(self.grid.merge(other.grid), self.none.plus(other.none))
 
-    def groups(self, moment: bool) -> list[Group]:
-        values, cells = numbers_of(self.grid.lows), self.grid.cells
+    def _starts(self) -> tuple[Array, bool]:
+        """Where groups begin among the cells, and whether each holds one value."""
+        values = numbers_of(self.grid.lows)
         with np.errstate(invalid="ignore"):
             whole = bool((values == np.floor(values)).all())
-        if self.grid.level == 0 and (whole or len(values) <= MOST_FRACTIONS):
-            labels = value_labels(values.tolist(), moment)
+        single = self.grid.level == 0 and (whole or len(values) <= MOST_FRACTIONS)
+        return (np.arange(len(values)) if single else quantile_starts(self.grid.cells.counts[:, 0])), single
+
+    def lows(self) -> Array:
+        """float64: the least number of each group."""
+        return numbers_of(self.grid.lows)[self._starts()[0]]
+
+    def groups(self, moment: bool) -> list[Group]:
+        (starts, single), cells = self._starts(), self.grid.cells
+        lows = self.lows().tolist()
+        if single:
+            labels = value_labels(lows, moment)
         else:
-            starts = quantile_starts(cells.counts[:, 0])
-            labels = bin_labels(values[starts[1:]].tolist(), moment)
+            labels = bin_labels(lows[1:], moment)
             cells = cells.pooled(np.arange(len(cells)), starts)
         found = _groups(labels, cells)
         return found + (_groups([NONE], self.none) if self.none.counts[0, 0] else [])
@@ -159,6 +169,11 @@ class Groups:
     def columns(self) -> dict[str, list[Group]]:
         """The groups of every column: texts in their order, numbers in theirs, rows without a value last."""
         return {n: self._by[n].groups(n in self.problem.moments) for n in self.problem.by if n in self._by}
+
+    def lows(self, name: str) -> Array | None:
+        """float64: the least number of each group of a column, that of "(none)" left out; None for text."""
+        by = self._by[name]
+        return by.lows() if isinstance(by, _ByNumber) else None
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
         told: dict[str, Any] = {"text": {}, "number": {}}
