@@ -80,7 +80,7 @@ def test_row_sums():
         ({"targets": [0, 3], "probs": [[0.5, 0.5]] * 2}, ("row 1", "label 3", "2 classes", "--classes")),
         ({"targets": [0, -1], "probs": [[0.5, 0.5]] * 2}, ("row 1", "label -1")),
         ({"targets": [1, 2], "probs": [0.5, 0.5]}, ("row 1", "0 and 1", "--positive")),
-        ({"targets": [1.0, 0.5], "probs": [0.5, 0.5]}, ("row 1", "0.5", "Soft")),
+        ({"targets": [1.0, 0.5], "probs": [0.5, 0.5], "soft": False}, ("row 1", "0.5", "--soft")),
         ({"targets": [1, 0], "probs": [0.5, 0.5, 0.5]}, ("same number of rows", "2", "3")),
         ({"targets": ["a", "b"], "probs": [[0.2, 0.3, 0.5]] * 2}, ("2 labels", "3 classes", "--classes")),
         ({"targets": ["a", "b", "c"], "probs": [0.5] * 3}, ("3 labels", "two classes")),

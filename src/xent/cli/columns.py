@@ -29,6 +29,12 @@ Kind = Annotated[
     str | None,
     typer.Option(metavar="KIND", help="binary, multiclass or multilabel, where the columns leave it open."),
 ]
+Soft = Annotated[
+    bool | None,
+    typer.Option(
+        "--soft/--hard", help="The truth is given as probabilities, or is not; left out: where targets hold fractions."
+    ),
+]
 Tolerance = Annotated[float | None, typer.Option(metavar="GAP", help="How far a row may be from summing to 1.")]
 Renormalize = Annotated[bool, typer.Option("--renormalize", help="Divide every row by its sum, and say so.")]
 Confidence = Annotated[float, typer.Option(metavar="LEVEL", help="Level of the interval.")]
