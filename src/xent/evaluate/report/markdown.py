@@ -49,7 +49,7 @@ def markdown(score: Score) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
     """A table whose first `words` columns are words, the others numbers."""
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     if not lines:
@@ -83,7 +83,7 @@ def _spreads(found: Analysis) -> str:
         for s in found.spreads
         if len(found.spreads) > 1 and s.standard_error is not None
     ]
-    return _table("Error of the log loss", ("method", "column", "SE", "interval", "units"), rows, 2)
+    return table("Error of the log loss", ("method", "column", "SE", "interval", "units"), rows, 2)
 
 
 def _where(s: Score, found: Analysis | None) -> str:
@@ -94,7 +94,7 @@ def _where(s: Score, found: Analysis | None) -> str:
     ]
     split = [*(soft_parts(found) if found is not None else ()), *summary.parts(s)]
     parts = [(name, nats(part), percent(part / s.log_loss)) for name, part in split]
-    blocks = [_table("Where the nats go", ("step", "nats", "±"), rows), _table("", ("part", "nats", "share"), parts)]
+    blocks = [table("Where the nats go", ("step", "nats", "±"), rows), table("", ("part", "nats", "share"), parts)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -106,12 +106,12 @@ def _repairs(found: Analysis) -> str:
         (escaped(named(r)), gain(r) if r.gain is not None else escaped(r.trouble or "-"), "yes" if r.pays else "no")
         for r in ladder.rungs
     ]
-    table = _table("Repairs", ("repair", f"change ({ladder.folds}-fold)", "pays"), rows)
+    shown_rungs = table("Repairs", ("repair", f"change ({ladder.folds}-fold)", "pays"), rows)
     if ladder.command is None:
-        return table
+        return shown_rungs
     command = shown(ladder.command)
     fence = "`" * max(3, 1 + max((len(m) for m in re.findall("`+", command)), default=0))
-    return f"{table}\n\n{fence}sh\n{command}\n{fence}"
+    return f"{shown_rungs}\n\n{fence}sh\n{command}\n{fence}"
 
 
 def _calibration(found: Analysis) -> str:
@@ -121,7 +121,7 @@ def _calibration(found: Analysis) -> str:
         for d in found.decompositions
     ]  # fmt: skip
     head = ("problem", "score", "uncertainty", "discrimination", "miscalibration", "expected of it", "p")
-    return _table("Calibration", head, rows)
+    return table("Calibration", head, rows)
 
 
 def _tail(s: Score, found: Analysis) -> str:
@@ -151,7 +151,7 @@ def _classes(s: Score) -> str:
         for c in by_cost(s)
     ]  # fmt: skip
     head = ("label", "yes") if many else ("class", "rows")
-    return _table(
+    return table(
         "Labels" if many else "Classes", (*head, "nats", "SE", "share", "claims", "z" if many else "excess"), rows
     )
 
@@ -164,7 +164,7 @@ def _slices(title: str, found: Iterable[Slice], retested: bool) -> str:
         for s in ranking(list(found))
     ]  # fmt: skip
     head = ("slice", "rows", "nats", "over the mean", "±", "excess", "retest p" if retested else "p")
-    return _table(title, head, rows)
+    return table(title, head, rows)
 
 
 def _dearest(s: Score) -> str:
@@ -175,4 +175,4 @@ def _dearest(s: Score) -> str:
         for r in s.dearest
     ]  # fmt: skip
     head = (*(("file",) if several else ()), "row", "nats", "truth", "its p", "favourite", "its p")
-    return _table("Dearest rows", head, rows, 1 if several else 0)
+    return table("Dearest rows", head, rows, 1 if several else 0)
