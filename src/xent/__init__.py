@@ -21,15 +21,18 @@ from xent.probabilities import LogLoss, log_loss
 
 if TYPE_CHECKING:
     from xent.evaluate import Score, score
+    from xent.evaluate.compare import Comparison, compare
     from xent.patching import patch, patched, unpatch
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "LogLoss",
     "Score",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
+    "compare",
     "cross_entropy",
     "device_checks",
     "entropy",
@@ -50,7 +53,9 @@ __all__ = [
 ]
 
 _LATE = {  # name -> module that is imported on first use
+    "Comparison": "xent.evaluate.compare",
     "Score": "xent.evaluate",
+    "compare": "xent.evaluate.compare",
     "patch": "xent.patching",
     "patched": "xent.patching",
     "score": "xent.evaluate",

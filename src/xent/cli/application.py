@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .compare import compare
 from .explain import explain
 from .score import score
 
@@ -37,6 +38,7 @@ def xent(
 
 
 app.command()(score)
+app.command()(compare)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(explain)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def _by_range(column: str, cells: dict[int, int], kind: Any) -> Coder:
     starts = sorted({order[i] for i in np.searchsorted(reached, wanted, side="left").tolist()} - {order[0]})
     edges = np.array([_start(c) for c in starts])
     said = [f"{e:.6g}" for e in edges]
-    labels = [f"< {said[0]}", *(f"{a} to {b}" for a, b in zip(said, said[1:], strict=False)), f">= {said[-1]}"]
+    labels = [f"< {said[0]}", *(f"{a} to {b}" for a, b in pairwise(said)), f">= {said[-1]}"]
     labels += [NONE] if gone else []
 
     def of(array: Any) -> np.ndarray:

@@ -47,8 +47,8 @@ def entrants(data: Any, models: Any, request: Request) -> tuple[list[Entrant], t
     found, notes = _of_files(several, request) if several is not None else _of_columns(data, models, request)
     if len(found) < 2:
         raise BadInput(
-            "at least two models are needed: several files, or several columns of one as `models` (--model NAME=COLUMNS)"
-            f" or `probs` (--probs a --probs b); got {len(found)}."
+            "at least two models are needed: several files, or several columns of one as `models` (--model"
+            f" NAME=COLUMNS) or `probs` (--probs a --probs b); got {len(found)}."
         )
     return found, notes
 
@@ -209,4 +209,14 @@ def open_named(arguments: Sequence[str]) -> Any:
     return named
 
 
-
+def named_columns(arguments: Sequence[str] | None) -> dict[str, str] | None:
+    """`--model NAME=COLUMNS`, several times, as `models`; a bare COLUMN is a model of its name."""
+    if not arguments:
+        return None
+    found: dict[str, str] = {}
+    for text in arguments:
+        name, mark, columns = text.partition("=")
+        if (mark and not columns) or not name or name in found:
+            raise BadInput(f"--model must be NAME=COLUMNS, every name once; got {text!r}.")
+        found[name] = columns or name
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,7 @@ SURE = (0.6, 0.75, 0.9, 0.99, 0.999)
 SURE_EDGES = np.log(SURE) - np.log1p(-np.array(SURE))
 SURE_LABELS = (
     f"< {SURE[0]:g}",
-    *(f"{a:g} to {b:g}" for a, b in zip(SURE, SURE[1:], strict=False)),
+    *(f"{a:g} to {b:g}" for a, b in pairwise(SURE)),
     f">= {SURE[-1]:g}",
 )
 MOST_SLOTS = 1 << 20  # of the sums of a column over all pairs: 84 MB

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 from ..analysis.records import Provenance
 from ..provenance import Hash
-from ..scores import Score
 from .judging import Judge
 from .pairs import Error, Method, error_of, judged, pair_of, slices_of
 from .records import Comparison, Model, PairSlice
@@ -115,11 +113,15 @@ def _notes(judges: Sequence[Judge], outcome: Outcome, plan: Plan) -> list[str]:
     if plan.cluster:
         said.append(f"rows of one `{plan.cluster}` are taken as alike: delete-a-bucket jackknife, Student's t")
     elif plan.time:
-        said.append(f"rows close in `{plan.time}` are taken as alike: Newey-West, Student's t; slices: independent rows")
+        said.append(
+            f"rows close in `{plan.time}` are taken as alike: Newey-West, Student's t; slices: independent rows"
+        )
     else:
         said.append("rows are taken as independent, Student's t; --cluster or --time where they are not")
     for column in outcome.ledger.narrow:
-        said.append(f"slices by `{column}`: too many values to reckon with clusters; their errors are of independent rows")
+        said.append(
+            f"slices by `{column}`: too many values to reckon with clusters; their errors are of independent rows"
+        )
     if any(book.sums.wild for book in outcome.ledger.books):
         said.append("rows differ by more than 2^45 nats: no error can be given")
     return said
@@ -143,5 +145,3 @@ def _provenance(judges: Sequence[Judge], plan: Plan, hashes: Sequence[Hash]) -> 
     if judges[0].settings.rules.renormalize:
         options.append(("renormalize", "yes"))
     return Provenance(__version__, None, tuple(options), tuple(hashes), plan.seed)
-
-

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from ..report.words import nats
 from .records import Comparison, Pair
-
-
-def nats(x: float) -> str:
-    """Four decimals, or as many as it takes to show three digits of a small number."""
-    if math.isinf(x):
-        return "infinite" if x > 0 else "-infinite"
-    return f"{x:.4f}" if x == 0 or abs(x) >= 0.001 else f"{x:.2e}"
 
 
 def winner(pair: Pair, level: float) -> str | None:
@@ -48,14 +41,14 @@ def verdict(pair: Pair, level: float, pairs: int) -> str:
     other = pair.a if better == pair.b else pair.b
     share = "" if pair.percent is None else f", {abs(pair.percent):.2g} % of {pair.a}'s loss"
     p = f", p {p_said(pair.p_holm)}{' (Holm)' if pairs > 1 else ''}"
-    return f"{better} is better than {other} by {size(pair, level)} nats{share}{p}{left}."
+    return f"{better} is better than {other} by {size(pair, level)}{share}{p}{left}."
 
 
 def size(pair: Pair, level: float) -> str:
-    """`0.0123 ± 0.0041`: the difference without its sign and half its interval."""
+    """`0.0123 ± 0.0041 nats (95 %)`: the difference without its sign and half its interval."""
     if pair.high is None:
-        return nats(abs(pair.finite_difference))
-    return f"{nats(abs(pair.finite_difference))} ± {nats(pair.high - pair.finite_difference)} ({100 * level:g} %)"
+        return f"{nats(abs(pair.finite_difference))} nats"
+    return f"{nats(abs(pair.finite_difference))} ± {nats(pair.high - pair.finite_difference)} nats ({100 * level:g} %)"
 
 
 def _finite(pair: Pair, level: float) -> str:
@@ -65,7 +58,7 @@ def _finite(pair: Pair, level: float) -> str:
         return "they cost the same"
     ahead, behind = (pair.b, pair.a) if pair.finite_difference > 0 else (pair.a, pair.b)
     p = "" if pair.p_value is None else f", p {p_said(pair.p_value)}"
-    return f"{ahead} costs {size(pair, level)} nats less than {behind}{p}"
+    return f"{ahead} costs {size(pair, level)} less than {behind}{p}"
 
 
 def p_said(p: float | None) -> str:
