@@ -48,16 +48,19 @@ class Logistic:
 
     def at(self, x: Array) -> tuple[float, Array, Array]:
         value, gradient, hessian = 0.0, np.zeros(len(x)), np.zeros((len(x), len(x)))
-        for z, t, w in self.rows.blocks():
-            design = self.columns(z)
-            moved = design @ x
-            arrays = {} if w is None else {"sample_weight": w}
-            value += float(self.price(moved, t, **arrays))
-            slope, bend = self.price.grad_and_hess(moved, t, **arrays)
-            gradient += slope @ design
-            hessian += (design * bend[:, None]).T @ design
+        for block in self.rows.blocks():
+            loss, slope, bend = self.of(x, *block)
+            value, gradient, hessian = value + loss, gradient + slope, hessian + bend
         total = self.rows.total
         return value / total, gradient / total, hessian / total
+
+    def of(self, x: Array, z: Array, t: Array, w: Array | None) -> tuple[float, Array, Array]:
+        """(value, gradient, Hessian) summed over rows: finite logits, targets, weights."""
+        design = self.columns(z)
+        moved = design @ x
+        arrays = {} if w is None else {"sample_weight": w}
+        slope, bend = self.price.grad_and_hess(moved, t, **arrays)
+        return float(self.price(moved, t, **arrays)), slope @ design, (design * bend[:, None]).T @ design
 
     def reach(self, x: Array, step: Array) -> float:
         return 0.0  # `fit_slopes` has seen that an optimum exists
@@ -98,16 +101,17 @@ def separated(rows: Rows, smoothing: float) -> NoFiniteOptimum | None:
     return None
 
 
-def fit_slopes(rows: Rows, features: Features, smoothing: float) -> tuple[float, ...]:
-    """(slopes >= 0 ..., intercept) of least log loss."""
+def solve_slopes(rows: Rows, features: Features, smoothing: float) -> tuple[Logistic, Array]:
+    """(the loss in standardised features, where it is least among slopes >= 0)."""
     if (fault := separated(rows, smoothing)) is not None:
         raise fault
     problem = Logistic(rows, features, smoothing)
     slopes = len(problem.unit)
     zeros, ones = rows.class_weights() + 0.5 * smoothing * rows.total
     start = np.array([*(0.0 for _ in range(slopes)), float(np.log(ones) - np.log(zeros))])
-    lower = np.array([*(0.0 for _ in range(slopes)), -np.inf])
-    x, _ = minimise(problem, start, lower, lambda: separable("the slope grows for ever", "Use `label_smoothing`"))
+    x, _ = minimise(
+        problem, start, lowest(slopes), lambda: separable("the slope grows for ever", "Use `label_smoothing`")
+    )
     if (x[:-1] < 1e-9).all():  # of a standard deviation: rounding
         x[:-1] = 0.0
         warnings.warn(
@@ -116,8 +120,19 @@ def fit_slopes(rows: Rows, features: Features, smoothing: float) -> tuple[float,
             else "the logits are anti-informative: on these rows they do no better than the share of ones alone, and "
             "no slope >= 0 mends that; the map is constant. Is the other class the one that the scores are for?",
             CalibrationWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
+    return problem, x
+
+
+def lowest(slopes: int) -> Array:
+    """What slopes and the intercept may be at least."""
+    return np.array([*(0.0 for _ in range(slopes)), -np.inf])
+
+
+def fit_slopes(rows: Rows, features: Features, smoothing: float) -> tuple[float, ...]:
+    """(slopes >= 0 ..., intercept) of least log loss."""
+    problem, x = solve_slopes(rows, features, smoothing)
     return problem.raw(x)
 
 

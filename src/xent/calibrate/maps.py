@@ -76,9 +76,10 @@ class Map:
         log_odds = self.calibrated(z[:, 1] - z[:, 0])
         return np.stack([-0.5 * log_odds, 0.5 * log_odds], 1) if np.isfinite(log_odds).all() else _certain(log_odds)
 
-    def to_json(self) -> str:
-        """The map as one JSON object; `from_json` reads it back, bit for bit."""
-        return json.dumps({"xent": "calibration", "version": VERSION, "kind": self.kind, **asdict(self)})
+    def to_json(self, **about: Any) -> str:
+        """The map as one JSON object; `from_json` reads it back, bit for bit, and passes over `about`."""
+        told = {"xent": "calibration", "version": VERSION, "kind": self.kind, **asdict(self)}
+        return json.dumps(told | {"about": about} if about else told)
 
 
 def _certain(log_odds: Array) -> Array:
@@ -223,7 +224,7 @@ def from_json(text: str | bytes) -> Map:
             f"`text` must be version {VERSION} of the JSON; got {told.get('version')!r}. Is xent out of date?"
         )
     names = {f.name for f in fields(kind)}
-    given = {name: _frozen(value) for name, value in told.items() if name not in ("xent", "version", "kind")}
+    given = {name: _frozen(value) for name, value in told.items() if name not in ("xent", "version", "kind", "about")}
     if given.keys() != names or not all(_finite(v) for v in given.values()):
         raise ValueError(f"`text` must hold {', '.join(sorted(names))} as finite numbers; got {', '.join(told)}.")
     return kind(**given)

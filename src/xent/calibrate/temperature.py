@@ -14,19 +14,23 @@ from .estimator import Calibrator
 from .faults import CalibrationWarning, separable
 from .inputs import Rows
 from .maps import Map, TemperatureMap
-from .newton import root
+from .newton import GAIN, root
 
 Array = Any
+NEAR = 8  # Newton steps; from a start within 1e-3 one or two are needed
 SMOOTH = "Leave it as it is, or fit with `label_smoothing` (1 / number of rows, say), which always has an optimum"
 
 
 class Slope:
-    """The derivative in beta of the log loss of beta z, and its own, summed over the rows in one pass."""
+    """The derivative in beta of the log loss of beta z, and its own, summed over the rows in one pass.
 
-    def __init__(self, rows: Rows, smoothing: float) -> None:
+    surveyed: finds `unit` and `slack` in a pass of its own; else the logits are taken as they are.
+    """
+
+    def __init__(self, rows: Rows, smoothing: float, surveyed: bool = True) -> None:
         kind = SigmoidCrossEntropy if rows.binary else SoftmaxCrossEntropy
         self.rows, self.price = rows, kind(label_smoothing=smoothing, reduction="sum")
-        self.unit, self.slack = self._survey(smoothing)
+        self.unit, self.slack = self._survey(smoothing) if surveyed else (1.0, 1.0)
 
     def _centred(self, z: Array) -> tuple[Array, Array | None]:
         """Logits with the row's largest at 0, which changes no loss and keeps digits; and which are ruled out."""
@@ -69,6 +73,19 @@ class Slope:
             first += float(np.vdot(slope, x))
             second += float(np.vdot(self.price.hvp(scaled, t, x, **arrays), x))
         return first, second
+
+
+def near_beta(rows: Rows, beta: float) -> float:
+    """The inverse temperature of least log loss, from one that is near: a pass over the rows for each Newton step."""
+    slope = Slope(rows, 0.0, surveyed=False)
+    for _ in range(NEAR):
+        first, second = slope(beta)
+        if not second > 0.0:
+            return beta
+        beta = max(beta - first / second, 0.0)
+        if first * first / second <= GAIN * rows.total:
+            break
+    return beta
 
 
 def best_beta(rows: Rows, smoothing: float) -> float:
