@@ -1,0 +1,74 @@
+"""How much of an analysis the page shows, and what of the JSON it then embeds, so that no input makes it large."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT = 500_000  # bytes of the finished page: pages of tens of megabytes are what readers of other reports complain of
+_NAMES = 2000  # characters of a text that the cut JSON keeps; the page shows no more of it
+_CLOSING = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """The most rows of every kind."""
+
+    classes: int = 60
+    labels: int = 12
+    slices: int = 40
+    dearest: int = 50
+    files: int = 40
+    models: int = 16
+    pairs: int = 60
+    data: bool = True  # a table of numbers beside every picture, whatever its length
+    cells: bool = True  # the heat map of classes
+
+
+DETAILS = (
+    Detail(),
+    Detail(classes=30, labels=8, slices=20, dearest=25, files=15, models=12, pairs=30, data=False),
+    Detail(classes=10, labels=4, slices=8, dearest=10, files=5, models=8, pairs=10, data=False, cells=False),
+    Detail(classes=3, labels=1, slices=3, dearest=3, files=2, models=4, pairs=3, data=False, cells=False),
+)
+
+
+def embedded(data: dict[str, Any], used: set[str], room: int) -> tuple[str, bool]:
+    """The JSON for a script element, in at most `room` bytes where possible, and whether it is whole.
+
+    What does not fit leaves out records of lists that the page shows no number of: they become null, so that places
+    in the list stay what they are.
+    """
+    whole = scripted(data)
+    if len(whole.encode()) <= room:
+        return whole, True
+    return scripted(_cut(data, "", _prefixes(used))), False
+
+
+def scripted(data: Any) -> str:
+    """JSON that is harmless inside a script element: no markup, no half characters; it parses to the same values."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_CLOSING)
+    return _LONE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def _prefixes(used: set[str]) -> set[str]:
+    """Every path that was shown and every path above it."""
+    found = set()
+    for path in used:
+        keys = path.split(".")
+        found.update(".".join(keys[:i]) for i in range(1, len(keys) + 1))
+    return found
+
+
+def _cut(value: Any, path: str, kept: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _cut(v, f"{path}.{key}" if path else key, kept) for key, v in value.items()}
+    if isinstance(value, list):
+        cut = [_cut(v, at, kept) if (at := f"{path}.{i}") in kept else None for i, v in enumerate(value)]
+        while cut and cut[-1] is None:
+            cut.pop()
+        return cut
+    return value[:_NAMES] if isinstance(value, str) else value

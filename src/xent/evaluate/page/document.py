@@ -1,0 +1,92 @@
+"""From a record to the file: views are gathered, the template is filled, the JSON is embedded, the limit is kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..faults import BadInput
+from ..scores import Score, plain
+from .detail import DETAILS, LIMIT, Detail, embedded
+from .numbers import Numbers
+
+if TYPE_CHECKING:
+    from ..compare.records import Comparison
+
+_HERE = Path(__file__).parent / "templates"
+_INSTALL = 'pip install "xent[report]"'
+
+
+def render(record: Score | Comparison) -> str:
+    """The whole page as one string of HTML, at most 500,000 bytes in UTF-8; the same record gives the same page.
+
+    Raises BadInput where Jinja2 or Matplotlib is not installed.
+    """
+    _needed()
+    data = plain(record.to_dict())
+    for detail in DETAILS:
+        page = _page(data, detail, scored=isinstance(record, Score))
+        if len(page.encode("utf-8", "replace")) <= LIMIT:
+            break
+    return page
+
+
+def write(score: Score, path: str | PathLike[str]) -> None:
+    """Write the page of a score to `path`, whole or not at all.
+
+    Raises BadInput where `path` cannot be written or Jinja2 or Matplotlib is not installed.
+    """
+    _save(render(score), path)
+
+
+def write_comparison(comparison: Comparison, path: str | PathLike[str]) -> None:
+    """Write the page of a comparison to `path`, whole or not at all; errors as in `write`."""
+    _save(render(comparison), path)
+
+
+def _save(page: str, path: str | PathLike[str]) -> None:
+    from ..output import written
+
+    with written(path) as aside:
+        Path(aside).write_bytes(page.encode("utf-8", "replace"))
+
+
+def _page(data: dict[str, Any], detail: Detail, *, scored: bool) -> str:
+    from . import comparison, score
+
+    numbers = Numbers(data)
+    view = (score if scored else comparison).view(numbers, detail)
+    template = _templates().get_template("page.html.j2")
+    # Twice: the first tells which numbers are shown and how much room they leave.
+    once = template.render(**view, json="", whole=False)
+    json, whole = embedded(data, numbers.used, LIMIT - len(once.encode("utf-8", "replace")))
+    return str(template.render(**view, json=json, whole=whole))
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    found = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
+                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    script = (_HERE / "page.js").read_text(encoding="utf-8").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    found.globals |= {
+        "style": Markup((_HERE / "page.css").read_text(encoding="utf-8").strip()),
+        "script": Markup(script),
+        "digest": digest,  # of the one script that may run: markup that got in could do nothing
+    }
+    return found
+
+
+def _needed() -> None:
+    for package, name in (("jinja2", "Jinja2"), ("matplotlib", "Matplotlib")):
+        try:
+            __import__(package)
+        except ImportError:
+            raise BadInput(f"the HTML page needs {name}, which is not installed; install it with: {_INSTALL}") from None
