@@ -9,6 +9,7 @@ import typer
 
 from .compare import compare
 from .explain import explain
+from .merge import merge
 from .score import score
 
 ABOUT = "Exact cross-entropy: score prediction files, explain a computation, see a demo."
@@ -38,6 +39,7 @@ def xent(
 
 
 app.command()(score)
+app.command()(merge)
 app.command()(compare)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(explain)
 

@@ -40,3 +40,11 @@ Renormalize = Annotated[bool, typer.Option("--renormalize", help="Divide every r
 Confidence = Annotated[float, typer.Option(metavar="LEVEL", help="Level of the interval.")]
 Json = Annotated[bool, typer.Option("--json", help="Print every number as JSON.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Print ASCII only.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for pasting.")]
+Html = Annotated[str | None, typer.Option(metavar="FILE", help="Also write a page of it.")]
+FailAbove = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NATS", help="Exit with 1 when the log loss is above this (with --floor or --compat: theirs)."
+    ),
+]

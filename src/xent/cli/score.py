@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from . import columns
-from .paper import attempt, gate, refuse_nan, split
-from .showing import Reports, show_score, single_report
+from .paper import attempt, refuse_nan, split
+from .showing import Reports, show_score
 
 
 def score(
@@ -20,6 +20,7 @@ def score(
     classes: columns.Classes = None,
     positive: columns.Positive = None,
     kind: columns.Kind = None,
+    soft: columns.Soft = None,
     by: Annotated[columns.Names, typer.Option(metavar="NAMES", help="Column(s) whose values are slices.")] = None,
     slices: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Where slices are sought: auto (default), none or columns.")
@@ -54,7 +55,7 @@ def score(
     refuse_nan("score", fail_above)
     asked: dict[str, Any] = {
         "targets": split(target), "probs": split(probs), "logits": split(logits), "sample_weight": weight,
-        "classes": split(classes), "positive": positive, "kind": kind, "floor": floor, "compat": compat,
+        "classes": split(classes), "positive": positive, "kind": kind, "soft": soft, "floor": floor, "compat": compat,
         "tolerance": tolerance, "renormalize": renormalize, "rows": rows, "confidence": confidence, "seed": seed,
         "by": split(by), "slices": _columns(slices), "cluster": cluster, "time": time, "analyse": not quick,
     }  # fmt: skip
@@ -64,18 +65,13 @@ def score(
         from xent.evaluate import finish, gather
 
         _refuse_quick(quick, html, asked)
-        single_report(reports)
-        inputs = _inputs(data, asked)
-        reports.ready(inputs, save_state)
+        reports.ready(_inputs(data, asked), save_state)
         state = gather(data or None, progress=progress, **asked)
         if save_state is not None:
             state.save(save_state)
-        return reports.written(finish(state), inputs)
+        return finish(state)
 
-    found = attempt("score", work)
-    show_score(found, reports)
-    value = found.compat.log_loss if found.compat else found.log_loss
-    raise SystemExit(gate("score", value, f" ({found.compat.name})" if found.compat else "", fail_above))
+    show_score("score", attempt("score", work), reports, fail_above)
 
 
 def _columns(slices: str | None) -> Any:

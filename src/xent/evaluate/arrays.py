@@ -84,7 +84,7 @@ def column(name: str, array: np.ndarray, where: str) -> Column:
 def open_npy(path: Path) -> Source:
     """A plain array is the column `predictions` or `labels`, by its kind; a structured one has its fields."""
     mapped = Mapped(path)
-    array = _parse(mapped.view, 0, len(mapped.view), str(path))
+    array = parsed(mapped.view, 0, len(mapped.view), str(path))
     if array.dtype.names:
         return source(str(path), {n: array[n] for n in array.dtype.names}, mapped.release_pages)
     name = "predictions" if array.dtype.kind == "f" else "labels"
@@ -102,7 +102,7 @@ def open_npz(path: Path) -> Source:
                 where = f"{path}, array `{info.filename[:-4]}`"
                 if info.compress_type == zipfile.ZIP_STORED:
                     start = _member(mapped.view, info)
-                    arrays[info.filename[:-4]] = _parse(mapped.view, start, start + info.file_size, where)
+                    arrays[info.filename[:-4]] = parsed(mapped.view, start, start + info.file_size, where)
                 else:
                     with archive.open(info) as member:
                         _parse_header(member, where)
@@ -148,7 +148,7 @@ def _parse_header(file: Any, path: str) -> tuple[tuple[int, ...], bool, np.dtype
     return shape, fortran, dtype
 
 
-def _parse(view: memoryview, start: int, end: int, path: str) -> np.ndarray:
+def parsed(view: memoryview, start: int, end: int, path: str) -> np.ndarray:
     """The array of a .npy in a map, without copying it."""
     file = _Bytes(view[start:end])
     shape, fortran, dtype = _parse_header(file, path)
@@ -172,7 +172,7 @@ def joined(paths: dict[str, Path]) -> Source:
             maps.append(Mapped(path))
         except OSError as error:
             raise BadInput(f"{path}: cannot be read: {error.strerror or error}.") from error
-        arrays[name] = _parse(maps[-1].view, 0, len(maps[-1].view), str(path))
+        arrays[name] = parsed(maps[-1].view, 0, len(maps[-1].view), str(path))
 
     def release() -> None:
         for mapped in maps:

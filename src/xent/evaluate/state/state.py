@@ -119,7 +119,8 @@ class State:
 
         Raises `BadInput` where the two are not of one problem and one set of options, saying what differs.
         """
-        refuse_different(self, other)
+        if differ := differences(self, other):
+            raise BadInput(differ)
         merged = State(
             self.problem,
             self.settings,
@@ -188,18 +189,17 @@ def refuse_weights(weight: Any, source: str, start: int, column: str | None) -> 
         )
 
 
-def refuse_different(a: State, b: State) -> None:
-    """An error that says in what two states differ."""
+def differences(a: State, b: State) -> str | None:
+    """Why two states cannot be merged, in words."""
     mine, theirs = ({**_flat(s.problem), **_flat(s.settings)} for s in (a, b))
-    differ = [
-        f"{name} ({_shown(mine[name])} and {_shown(theirs[name])})" for name in mine if mine[name] != theirs[name]
-    ]
-    if differ:
-        where = " and ".join(s.files[0][0] if s.files else "an empty state" for s in (a, b))
-        raise BadInput(
-            f"states must be of one problem and one set of options to be merged; they differ in {'; '.join(differ[:4])}"
-            f" (states of {where}). Score the files again with the same options."
-        )
+    differ = [f"{n} ({_shown(mine[n])} and {_shown(theirs[n])})" for n in mine if mine[n] != theirs[n]]
+    if not differ:
+        return None
+    mend = " and name the classes with `classes` (--classes)" if mine["classes"] != theirs["classes"] else ""
+    return (
+        f"states must be of one problem and one set of options to be merged; they differ in {'; '.join(differ[:4])}."
+        f" Score the files again with the same options{mend}."
+    )
 
 
 def _flat(record: Any) -> dict[str, Any]:
