@@ -41,7 +41,7 @@ def waterfall(s: Score, found: Analysis) -> list[str]:
     lines = [_step(step, *ends) for step, ends in zip(found.waterfall, _ends(found.waterfall), strict=True)]
     if lines:
         lines = ["", f"{'where the nats go':<53}{'nats':>10}{'±':>10}", *lines]
-    split = [*soft_parts(found), *summary.parts(s)]
+    split = summary.parts(s)
     if split:
         title = "of which" if lines else "where the nats go"
         lines += ["", f"{title:<47}{'nats':>10}{'share':>9}"]
@@ -66,13 +66,6 @@ def _step(step: Step, start: float, end: float, whole: float) -> str:
     number = nats(step.nats) if step.kind in ("start", "total") else signed(step.nats)
     name = cut(step.name, 25)
     return f"  {name:<26} {bar(min(start, whole), min(end, whole), whole)}{number:>10}{error:>10}"
-
-
-def soft_parts(found: Analysis) -> list[tuple[str, float]]:
-    """Soft labels: what no model can save, and the rest."""
-    if found.soft is None or not found.soft.cross_entropy or math.isinf(found.soft.cross_entropy):
-        return []
-    return [("entropy of labels", found.soft.entropy), ("divergence", found.soft.divergence)]
 
 
 def repair(s: Score, found: Analysis) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ..analysis.records import Analysis, Slice
 from ..scores import Score
 from . import summary
-from .findings import gain, named, soft_parts
+from .findings import gain, named
 from .tables import by_cost, ranking, signed_z, where
 from .words import bare_chance, chance, count, nats, percent, prob, shown, signed
 
@@ -92,8 +92,7 @@ def _where(s: Score, found: Analysis | None) -> str:
         (escaped(x.name), nats(x.nats) if x.kind in ("start", "total") else signed(x.nats), nats(x.standard_error))
         for x in steps
     ]
-    split = [*(soft_parts(found) if found is not None else ()), *summary.parts(s)]
-    parts = [(name, nats(part), percent(part / s.log_loss)) for name, part in split]
+    parts = [(name, nats(part), percent(part / s.log_loss)) for name, part in summary.parts(s)]
     blocks = [table("Where the nats go", ("step", "nats", "±"), rows), table("", ("part", "nats", "share"), parts)]
     return "\n\n".join(block for block in blocks if block)
 

@@ -59,21 +59,26 @@ def infinite(s: Score) -> list[str]:
     lines = [
         row("finite", f"part {nats(s.finite_part)} nats a row; mean of the other rows {nats(s.finite_mean)}"),
     ]
-    if s.effective_rows == s.rows:
+    if s.effective_rows == s.rows and s.label_entropy is None:
         said = "   ".join(f"{eps:g}: {nats(v)}" for eps, v in at.items())
         lines.append(row("if p = 0", f"were p = eps: part + {r}/{n} log(1/eps)   {said}"))
     return lines
 
 
 def parts(s: Score) -> list[tuple[str, float]]:
-    """The two parts of a multi-class loss, where it is finite and there are more than two classes."""
-    if s.top1 is None or s.ranking is None or s.infinite or s.classes < 3 or not s.log_loss:
+    """Pairs of parts that add up to a finite loss: of soft labels, and of more than two classes."""
+    if s.infinite or not s.log_loss:
         return []
-    return [("top-1 confidence", s.top1), ("ranking of the rest", s.ranking)]
+    found = []
+    if s.label_entropy is not None:
+        found += [("entropy of labels", s.label_entropy), ("distance from them", s.log_loss - s.label_entropy)]
+    if s.top1 is not None and s.ranking is not None and s.classes > 2:
+        found += [("top-1 confidence", s.top1), ("ranking of the rest", s.ranking)]
+    return found
 
 
 def split(s: Score) -> list[str]:
-    """The two parts as bars."""
+    """The parts as bars."""
     found = parts(s)
     if not found:
         return []
