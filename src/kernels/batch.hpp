@@ -45,10 +45,10 @@ struct Batch {
     Details details;
 };
 
-double weight_of(const Batch &in, int64_t row) { return in.weight ? in.weight[row] : 1.0; }
+inline double weight_of(const Batch &in, int64_t row) { return in.weight ? in.weight[row] : 1.0; }
 
 // A row of weight 0 is not looked at: whatever it holds is replaced by an even row.
-void blank(const Batch &in, int64_t from, Block &b) {
+inline void blank(const Batch &in, int64_t from, Block &b) {
     if (!in.weight) return;
     for (int64_t r = 0; r < b.rows; ++r) {
         if (in.weight[from + r] != 0.0) continue;
@@ -58,19 +58,19 @@ void blank(const Batch &in, int64_t from, Block &b) {
 }
 
 // The largest probability let through: 1, or for one of several what the row's sum may be (float32 softmaxes hold 1.0000001).
-double ceiling(const Batch &in) {
+inline double ceiling(const Batch &in) {
     if (in.x.columns == 1 || in.multilabel) return 1.0;
     return in.options.renormalise ? LARGEST : 1.0 + in.options.tolerance;
 }
 
-int fault_of(double x, bool logits, double most) {
+inline int fault_of(double x, bool logits, double most) {
     if (x != x) return NOT_A_NUMBER;
     if (logits) return FINE;
     return x < 0.0 ? NEGATIVE : x > most ? ABOVE_ONE : FINE;
 }
 
 // The first fault of the block, by row and then by column.
-bool check_values(const Batch &in, int64_t from, const Block &b, Verdict &verdict) {
+inline bool check_values(const Batch &in, int64_t from, const Block &b, Verdict &verdict) {
     bool bad = false;
     const double most = ceiling(in);
     for (int64_t j = 0; j < b.classes; ++j)
@@ -89,7 +89,7 @@ bool check_values(const Batch &in, int64_t from, const Block &b, Verdict &verdic
 }
 
 // +inf on exactly one class: that class has p = 1. On several, or -inf everywhere: there is no distribution.
-bool settle_infinities(int64_t from, Block &b, Verdict &verdict) {
+inline bool settle_infinities(int64_t from, Block &b, Verdict &verdict) {
     for (int64_t r = 0; r < b.rows; ++r) {
         int64_t up = 0, down = 0, where = 0;
         for (int64_t j = 0; j < b.classes; ++j) {
@@ -104,7 +104,7 @@ bool settle_infinities(int64_t from, Block &b, Verdict &verdict) {
 }
 
 // Row sums: refused beyond the tolerance; divided out where the caller asked for it.
-bool check_sums(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
+inline bool check_sums(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
     std::fill(b.sum.begin(), b.sum.end(), 0.0);
     for (int64_t j = 0; j < b.classes; ++j)
         for (int64_t r = 0; r < b.rows; ++r) b.sum[r] += b.x[j * b.width + r];
@@ -123,7 +123,7 @@ bool check_sums(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
 }
 
 // Reads and checks the next block; false: the verdict says what is wrong.
-bool prepare(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
+inline bool prepare(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
     const bool classes = in.x.columns > 1 && !in.multilabel;
     b.rows = std::min(b.width, in.x.rows - from);
     for (int64_t r = 0; in.weight && r < b.rows; ++r)
@@ -139,13 +139,13 @@ bool prepare(const Batch &in, int64_t from, Block &b, Verdict &verdict) {
 }
 
 // Yes/no problems, one column: from probabilities or from logits.
-void judge_binary(Block &b, const double *x, bool logits) {
+inline void judge_binary(Block &b, const double *x, bool logits) {
     (logits ? judge_binary_logits : judge_binary_probs)(b.rows, x, b.target.data(), b.loss.data(), b.entropy.data(), b.variance.data(),
                                                         b.margin.data());
 }
 
 // The rows of a block beside their losses, to whoever asked.
-void tell(const Batch &in, int64_t from, const Block &b) {
+inline void tell(const Batch &in, int64_t from, const Block &b) {
     const Details &d = in.details;
     if (!d.entropy) return;
     std::copy_n(b.entropy.begin(), b.rows, d.entropy + from);
@@ -159,17 +159,17 @@ using OptionTuple = std::tuple<double, bool, bool, bool, double, double>;
 using Weights = std::optional<Out<const double, nb::ndim<1>>>;
 using DetailTuple = std::tuple<Out<double, nb::ndim<1>>, Out<double, nb::ndim<1>>, Out<double>, std::optional<Out<int32_t, nb::ndim<1>>>>;
 
-Options options(const OptionTuple &o) {
+inline Options options(const OptionTuple &o) {
     const auto [tolerance, renormalise, clamp, normalised, least, most] = o;
     return {tolerance, renormalise, least, most, clamp, normalised};
 }
 
-bool readable(const Array &x, const Weights &weight) {
+inline bool readable(const Array &x, const Weights &weight) {
     return x.ndim() == 2 && (x.dtype() == nb::dtype<float>() || x.dtype() == nb::dtype<double>()) && x.shape(1) >= 1
         && (!weight || weight->shape(0) == x.shape(0));
 }
 
-Details details(const std::optional<DetailTuple> &asked, size_t rows, size_t columns, bool multilabel) {
+inline Details details(const std::optional<DetailTuple> &asked, size_t rows, size_t columns, bool multilabel) {
     if (!asked) return {};
     const auto &[entropy, variance, margin, best] = *asked;
     if (entropy.shape(0) != rows || variance.shape(0) != rows || margin.size() != rows * (multilabel ? columns : 1)

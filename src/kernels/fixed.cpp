@@ -48,6 +48,17 @@ void combine(Out<int64_t> sums, Out<const int64_t> other) {
     (words == 2 ? together<Narrow> : together<Wide>)(sums.data(), other.data(), sums.size() / words);
 }
 
+void collect(Out<int64_t, nb::ndim<3>> sums, Out<const int32_t, nb::ndim<1>> index, Out<const int64_t, nb::ndim<3>> other) {
+    const size_t rows = index.shape(0), columns = sums.shape(1), words = sums.shape(2);
+    if (other.shape(0) != rows || other.shape(1) != columns || other.shape(2) != words || (words != 2 && words != 4))
+        throw std::invalid_argument("collect: arrays do not fit together");
+    for (size_t r = 0; r < rows; ++r)
+        if (index.data()[r] < 0 || size_t(index.data()[r]) >= sums.shape(0)) throw std::invalid_argument("collect: index out of range");
+    const size_t row = columns * words;
+    for (size_t r = 0; r < rows; ++r)
+        (words == 2 ? together<Narrow> : together<Wide>)(sums.data() + size_t(index.data()[r]) * row, other.data() + r * row, columns);
+}
+
 }  // namespace
 }  // namespace xent::fixed
 
@@ -55,5 +66,7 @@ void bind_fixed(nb::module_ &m) {
     using namespace xent::fixed;
     m.def("scatter", &scatter, nb::arg("sums").noconvert(), nb::arg("index"), nb::arg("x"),
           "sums[index[r], j] += x[r, j] in fixed point (int64[slots, columns, 2 or 4]: the highest word first).");
+    m.def("collect", &collect, nb::arg("sums").noconvert(), nb::arg("index"), nb::arg("other").noconvert(),
+          "sums[index[r], j] += other[r, j], sums in fixed point.");
     m.def("combine", &combine, nb::arg("sums").noconvert(), nb::arg("other"), "sums += other, tables of one shape.");
 }

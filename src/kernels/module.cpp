@@ -14,8 +14,11 @@
 #include "buffers.hpp"
 #include "dispatch.hpp"
 #include "fixed.hpp"
+#include "histograms.hpp"
+#include "lookup.hpp"
 #include "outside.hpp"
 #include "pav.hpp"
+#include "temperature.hpp"
 #include "xla.hpp"
 
 namespace nb = nanobind;
@@ -252,6 +255,9 @@ NB_MODULE(_kernels, m) {
   bind_tally(m);
   bind_soft(m);
   bind_pav(m);
+  bind_histograms(m);
+  bind_lookup(m);
+  bind_temperature(m);
   bind_fixed(m);
   bind_xla(m);
 }

@@ -5,6 +5,8 @@
 #include <stdexcept>
 
 #include "batch.hpp"
+#include "fixed.hpp"
+#include "histograms.hpp"
 #include "outside.hpp"
 
 namespace xent::tally {
@@ -104,6 +106,24 @@ Verdict nll(const Batch &in, double *out) {
     return verdict;
 }
 
+// Every class of every row by what it costs, with its probability.
+template <class Sum>
+void expect(const Batch &in, Sum *to) {
+    Block b(in.x.columns);
+    Verdict verdict;
+    std::vector<double> others(b.width);
+    std::vector<int32_t> bin(b.width);
+    for (int64_t from = 0; from < in.x.rows; from += b.width) {
+        if (!prepare(in, from, b, verdict)) throw std::invalid_argument("expected_classes: a row cannot be judged");
+        spread(b, in.logits, others);
+        for (int64_t j = 0; j < b.classes; ++j) {
+            const double *p = b.x.data() + j * b.width;
+            histograms::loss_bins(b.rows, b.nll.data() + j * b.width, bin.data());
+            for (int64_t r = 0; r < b.rows; ++r) add(to[bin[r]], weight_of(in, from + r) * p[r]);
+        }
+    }
+}
+
 Answer tally_rows(const Array &x, Out<const int32_t> target, const Weights &weight, bool logits, Out<int64_t, nb::ndim<3>> sums,
                   Out<int64_t, nb::ndim<2>> counts, Out<double, nb::ndim<1>> loss, const OptionTuple &o,
                   const std::optional<DetailTuple> &asked) {
@@ -133,6 +153,15 @@ Answer nll_rows(const Array &x, const Weights &weight, bool logits, Out<double, 
     return {v.fault, v.row, v.column, v.deviation};
 }
 
+void expected_classes(Out<int64_t, nb::ndim<3>> sums, const Array &x, const Weights &weight, bool logits) {
+    if (!readable(x, weight) || sums.shape(0) != histograms::LOSS_BINS || sums.shape(1) != 1 || sums.shape(2) != (weight ? 4 : 2))
+        throw std::invalid_argument("expected_classes: arrays do not fit together");
+    const Batch in{Matrix(x), nullptr, weight ? weight->data() : nullptr, nullptr, logits, false, {0.0, true, 0.0, 0.0, false, false}, {}};
+    Outside outside;
+    if (weight) expect(in, reinterpret_cast<fixed::Wide *>(sums.data()));
+    else expect(in, reinterpret_cast<fixed::Narrow *>(sums.data()));
+}
+
 }  // namespace
 }  // namespace xent::tally
 
@@ -143,6 +172,8 @@ void bind_tally(nanobind::module_ &m) {
           nb::arg("details").noconvert() = nb::none(),
           "Add rows of predictions to exact registers; returns (fault, row, column, deviation or offending value). details:"
           " None or (entropy, variance, margin, best or None), filled for every row.");
+    m.def("expected_classes", &expected_classes, nb::arg("sums").noconvert(), nb::arg("x"), nb::arg("weight").none(), nb::arg("logits"),
+          "By what classes cost: their probabilities.");
     m.def("nll", &nll_rows, nb::arg("x"), nb::arg("weight").none(), nb::arg("logits"), nb::arg("out").noconvert(), nb::arg("options"),
           "out[r, k] = -log p of class k (of one column: no, yes); returns what `tally` returns.");
 }

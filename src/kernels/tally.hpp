@@ -36,7 +36,7 @@ struct Block {
     int64_t classes, width, rows = 0;
     std::vector<double> x, nll, loss, entropy, variance, margin, top, sum;
     std::vector<int32_t> target, best;
-    explicit Block(int64_t k) : classes(k), width(std::clamp<int64_t>(16384 / k, 16, 256)) {
+    explicit Block(int64_t k) : classes(k), width(std::clamp<int64_t>(16384 / k / 8 * 8, 16, 256)) {
         x.resize(k * width); nll.resize(k * width);
         for (auto *v : {&loss, &entropy, &variance, &margin, &top, &sum}) v->resize(width);
         target.resize(width); best.resize(width);
@@ -72,7 +72,7 @@ XENT_CLONES inline void judge_binary_logits(int64_t n, const double *x, const in
 }
 
 // log p of every class, the entropy of the row, its first largest class, and what the others add up to.
-XENT_CLONES inline void spread_probs(int64_t n, int64_t k, int64_t width, const double *x, double *nll, double *entropy,
+XENT_CLONES inline void spread_probs(int64_t n, int64_t k, int64_t width, double *x, double *nll, double *entropy,
                                      double *most, double *others, int32_t *best) {
     for (int64_t j = 0; j < k; ++j)
         for (int64_t r = 0; r < n; ++r) {
@@ -121,16 +121,23 @@ XENT_CLONES inline void spread_variance(int64_t n, int64_t k, int64_t width, con
         }
 }
 
+// x becomes p: of every class p and -log p, and of every row the entropy, the favourite, and what the others add up to.
+inline void spread(Block &b, bool logits, std::vector<double> &others) {
+    std::vector<double> most(b.width, -INF);
+    for (auto *v : {&b.entropy, &others}) std::fill(v->begin(), v->end(), 0.0);
+    std::fill(b.best.begin(), b.best.end(), 0);
+    (logits ? spread_logits : spread_probs)(b.rows, b.classes, b.width, b.x.data(), b.nll.data(), b.entropy.data(), most.data(), others.data(),
+                                           b.best.data());
+}
+
 // All classes of a row. Top-1 part of the loss: right -log c; wrong -log(1-c), 1-c added up from the other classes.
 // The margin is log c - log(1-c) likewise: from logits -log S, where S = (1-c)/c is the sum of the others' exponentials.
 inline void judge_classes(Block &b, bool logits) {
-    std::vector<double> most(b.width, -INF), others(b.width, 0.0);
-    for (auto *v : {&b.entropy, &b.variance}) std::fill(v->begin(), v->end(), 0.0);
-    std::fill(b.best.begin(), b.best.end(), 0);
-    double *x = b.x.data(), *nll = b.nll.data(), *entropy = b.entropy.data();
-    if (logits) spread_logits(b.rows, b.classes, b.width, x, nll, entropy, most.data(), others.data(), b.best.data());
-    else spread_probs(b.rows, b.classes, b.width, x, nll, entropy, most.data(), others.data(), b.best.data());
-    spread_variance(b.rows, b.classes, b.width, x, nll, entropy, b.variance.data());
+    std::vector<double> others(b.width);
+    spread(b, logits, others);
+    std::fill(b.variance.begin(), b.variance.end(), 0.0);
+    const double *nll = b.nll.data();
+    spread_variance(b.rows, b.classes, b.width, b.x.data(), nll, b.entropy.data(), b.variance.data());
     for (int64_t r = 0; r < b.rows; ++r) {
         b.loss[r] = nll[b.target[r] * b.width + r];
         const double rest = natural_log(others[r]), wrong = logits ? natural_log1p(others[r]) - rest : -rest;

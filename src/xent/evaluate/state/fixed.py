@@ -55,3 +55,12 @@ def value(sums: Array) -> Fraction:
     for word in sums[1:]:
         whole = (whole << 64) + int(word.view(np.uint64))
     return Fraction(whole, 1 << 64 * (len(sums) // 2))
+
+
+def collect(sums: Array, index: Array, other: Array) -> None:
+    """sums[index[r]] += other[r], both sums in fixed point with any axes between the first and the words."""
+    from xent import _kernels
+
+    shape = (int(np.prod(sums.shape[1:-1])), sums.shape[-1])
+    flat = np.ascontiguousarray(other).reshape(len(index), *shape)
+    _kernels.collect(sums.reshape(len(sums), *shape), np.ascontiguousarray(index, np.int32), flat)
