@@ -176,18 +176,21 @@ class Groups:
         return by.lows() if isinstance(by, _ByNumber) else None
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        told: dict[str, Any] = {"text": {}, "number": {}}
+        """Columns by number."""
+        told: list[dict[str, Any]] = []
         arrays: dict[str, Array] = {}
-        for name, by in sorted(self._by.items()):
-            own, more = by.pack(name)
-            told["text" if isinstance(by, _ByText) else "number"] |= own
+        for i, (name, by) in enumerate(sorted(self._by.items())):
+            own, more = by.pack(str(i))
+            told.append({"column": name, "text": isinstance(by, _ByText), "told": own})
             arrays |= more
-        return told, arrays
+        return {"by": told}, arrays
 
     @classmethod
     def unpack(cls, problem: Problem, told: dict[str, Any], arrays: Mapping[str, Array]) -> Self:
-        texts = {name: _ByText.unpack(name, told["text"], arrays) for name in told["text"]}
-        return cls(problem, texts | {name: _ByNumber.unpack(name, told["number"], arrays) for name in told["number"]})
+        by: dict[str, _ByText | _ByNumber] = {}
+        for i, own in enumerate(told["by"]):
+            by[own["column"]] = (_ByText if own["text"] else _ByNumber).unpack(str(i), own["told"], arrays)
+        return cls(problem, by)
 
 
 def quantile_starts(rows: Array) -> Array:

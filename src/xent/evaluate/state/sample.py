@@ -113,13 +113,19 @@ class Sample:
         return self._rows().get(name)
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Texts with codes in their order, so that the bytes say nothing of who came first."""
-        arrays, told = dict(sorted(self._rows().items())), {}
+        """Texts with codes in their order, so that the bytes say nothing of who came first; columns by number."""
+        arrays = dict(sorted(self._rows().items()))
+        columns = [name.removeprefix(_OF_TABLE) for name in arrays if name.startswith(_OF_TABLE)]
+        told: dict[str, list[str] | None] = {}
         for name, texts in sorted(self._texts.items()):
-            told[name] = None if texts.full else (ordered := texts.sorted()).names
-            if not texts.full and _OF_TABLE + name in arrays:
+            ordered = texts.sorted()
+            told[name] = None if texts.full else list(ordered.names)
+            if name in columns:
                 arrays[_OF_TABLE + name] = ordered.places(texts)[arrays[_OF_TABLE + name]]
-        return {"seen": self.seen, "texts": told}, arrays
+        numbered = {}
+        for i, name in enumerate(columns):
+            numbered[f"{_OF_TABLE}{i}"] = arrays.pop(_OF_TABLE + name)
+        return {"seen": self.seen, "texts": told, "columns": columns}, arrays | numbered
 
     @classmethod
     def unpack(cls, problem: Problem, told: dict[str, Any], arrays: Mapping[str, Array]) -> Self:
@@ -127,14 +133,20 @@ class Sample:
         sample.seen = int(told["seen"])
         sample._texts = {name: Texts(names or (), names is None) for name, names in told["texts"].items()}
         if arrays:
-            if len({len(v) for v in arrays.values()}) > 1 or arrays["x"].shape[1:] != (problem.width,):
-                raise ValueError("the sample does not fit together")
-            for name, texts in sample._texts.items():
-                codes = arrays.get(_OF_TABLE + name)
-                if codes is not None and len(codes) and not 0 <= codes.min() <= codes.max() < len(texts):
-                    raise ValueError(f"the texts of {name} do not fit together")
-            sample._take(dict(arrays))
+            rows = {name: v for name, v in arrays.items() if not name.startswith(_OF_TABLE)}
+            rows |= {_OF_TABLE + name: arrays[f"{_OF_TABLE}{i}"] for i, name in enumerate(told["columns"])}
+            _refuse_misfit(problem, rows, sample._texts)
+            sample._take(rows)
         return sample
+
+
+def _refuse_misfit(problem: Problem, rows: dict[str, Array], texts: dict[str, Texts]) -> None:
+    if len({len(v) for v in rows.values()}) > 1 or rows["x"].shape[1:] != (problem.width,):
+        raise ValueError("the sample does not fit together")
+    for name, known in texts.items():
+        codes = rows.get(_OF_TABLE + name)
+        if codes is not None and len(codes) and not 0 <= codes.min() <= codes.max() < len(known):
+            raise ValueError("the texts of the sample do not fit together")
 
 
 def _smallest(rows: dict[str, Array], most: int) -> Array:

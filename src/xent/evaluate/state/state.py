@@ -172,7 +172,7 @@ def _notes(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
 
 
 def _said(a: dict[str, tuple[str, ...]], b: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(sorted({*a.get(name, ()), *b.get(name, ())})) for name in sorted({*a, *b})}
+    return {name: tuple(dict.fromkeys((*a.get(name, ()), *b.get(name, ())))) for name in a | b}
 
 
 def refuse_weights(weight: Any, source: str, start: int, column: str | None) -> None:
@@ -191,6 +191,8 @@ def refuse_weights(weight: Any, source: str, start: int, column: str | None) -> 
 
 def differences(a: State, b: State) -> str | None:
     """Why two states cannot be merged, in words."""
+    if a.settings.analysed != b.settings.analysed:
+        return "one state has an analysis and one has not (--quick); score the files again with the same options."
     mine, theirs = ({**_flat(s.problem), **_flat(s.settings)} for s in (a, b))
     differ = [f"{n} ({_shown(mine[n])} and {_shown(theirs[n])})" for n in mine if mine[n] != theirs[n]]
     if not differ:

@@ -87,8 +87,8 @@ def _told(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> dict[str, A
         raise BadInput(f"{path}: is not a saved state; write one with `xent score FILES --save-state {path}`.")
     if told["version"] != VERSION:
         raise BadInput(
-            f"{path}: the state is of version {told['version']}, written by xent {told['xent']}; this xent reads version"
-            f" {VERSION}. Score the files again."
+            f"{path}: the state is of version {told['version']}, written by xent {told['xent']}; this one reads"
+            f" version {VERSION}. Score the files again."
         )
     return told
 
@@ -106,7 +106,7 @@ def pack(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
     """A state as numbers and texts for JSON, and arrays by `part/array`."""
     from xent import __version__
 
-    told = {
+    told: dict[str, Any] = {
         "mark": MARK, "version": VERSION, "xent": __version__,
         "problem": asdict(state.problem), "settings": asdict(state.settings), "files": state.files,
         "hashes": state.hashes, "notes": state.notes, "said": state.said, "one_hot": state.one_hot, "parts": {},
