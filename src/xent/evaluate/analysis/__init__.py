@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from ..scores import Score
 from .alerts import alerts
-from .records import Analysis, Provenance, Slices, Tail
+from .command import with_command
+from .confidence import bins
+from .confusion import confusion
+from .decompose import decompositions
+from .ladder import ladder, waterfall
+from .records import Analysis, Provenance
+from .slices import slices
+from .soft import soft_labels
+from .spreads import spreads
+from .suspects import suspects
+from .tail import tail
 
 __all__ = ["Analysis", "analyse"]
 
 
-def analyse(
-    state: Any, score: Score, *, confidence: float, seed: int, provenance: Provenance, notes: tuple[str, ...] = ()
-) -> Analysis:
+def analyse(state: Any, score: Score, *, confidence: float, seed: int, provenance: Provenance) -> Analysis:
     """The analysis of everything a state has seen. score: what the same state adds up to, without analysis."""
-
-    def of(name: str, instead: Any, *arguments: Any) -> Any:
-        module, function = name.split(".")
-        if find_spec(f"{__name__}.{module}") is None:  # NOT YET THERE
-            return instead
-        return getattr(import_module(f"{__name__}.{module}"), function)(*arguments)
-
-    decompositions = of("decompose.decompositions", (), state, seed)
-    ladder = of("ladder.ladder", None, state, confidence, seed)
+    parts = decompositions(state, seed)
+    repairs = with_command(ladder(state, confidence, seed), state)
     found = Analysis(
-        spreads=of("spreads.spreads", (), state, score),
-        decompositions=decompositions,
-        waterfall=of("ladder.waterfall", (), score, decompositions, ladder),
-        ladder=ladder,
-        tail=of("tail.tail", Tail(None, None, None, None, (), ()), state, score),
-        suspects=of("suspects.suspects", None, state),
-        confidence=of("confidence.bins", (), state),
-        confusion=of("confusion.confusion", None, state),
-        slices=of("slices.slices", Slices((), (), 0, 0, (), ()), state, confidence, seed),
-        soft=of("soft.soft_labels", None, state),
+        spreads=spreads(state, score),
+        decompositions=parts,
+        waterfall=waterfall(score, parts, repairs),
+        ladder=repairs,
+        tail=tail(state, score),
+        suspects=suspects(state),
+        confidence=bins(state),
+        confusion=confusion(state),
+        slices=slices(state, confidence, seed),
+        soft=soft_labels(state),
         provenance=provenance,
         alerts=(),
-        notes=notes,
+        notes=(),
     )
     return alerts(score, found)

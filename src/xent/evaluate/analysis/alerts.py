@@ -73,8 +73,8 @@ def _suspects(found: Analysis) -> Iterator[str]:
         row = next((t for t in suspects.thresholds if t.prob == suspects.at), None)
         if row is not None and row.p_value < UNLIKELY:
             yield (
-                f"{row.rows} rows gave their label less than {row.prob:g}, where {row.expected:.1f} are to be expected:"
-                " wrong labels, or a model too sure of itself. The dearest rows are the place to look."
+                f"{row.rows} rows gave their label less than {row.prob:.2g}, where {row.expected:.2g} are to be"
+                " expected: wrong labels, or a model too sure of itself. The dearest rows are the place to look."
             )
 
 
