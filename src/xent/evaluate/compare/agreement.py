@@ -10,11 +10,12 @@ from ..faults import BadInput
 from .judging import Judge, Judged
 
 Where = Callable[[int], str]  # row of the batch -> its place, for people
+SOFT = 1e-6  # by which soft labels may differ: of files in float32 and float64
 
 
 def agree(a: Judge, one: Judged, at: Where, b: Judge, other: Judged, there: Where, joined: bool) -> None:
     """Raises `BadInput` at the first row whose truth or weight differs between two models."""
-    differs = one.truth != other.truth
+    differs = one.truth != other.truth if one.truth.dtype.kind == "i" else abs(one.truth - other.truth) > SOFT
     if differs.ndim == 2:
         differs = differs.any(axis=1)
     if differs.any():
@@ -33,7 +34,10 @@ def agree(a: Judge, one: Judged, at: Where, b: Judge, other: Judged, there: Wher
 
 
 def named(judge: Judge, truth: np.ndarray) -> str:
-    """The truth of a row in the names of the classes: the class, or the labels that hold."""
+    """The truth of a row by name: the class, the labels that hold, or of soft labels the likeliest and how much."""
+    if truth.dtype.kind == "f":
+        q = truth if len(truth) > 1 or judge.multilabel else np.array([1.0 - truth[0], truth[0]])
+        return f"{judge.plan.classes[int(q.argmax())]} {q.max():.7g}"
     if truth.ndim == 0:
         return judge.plan.classes[int(truth)]
     yes = [name for name, held in zip(judge.plan.classes, truth, strict=True) if held]

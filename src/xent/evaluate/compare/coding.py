@@ -14,9 +14,10 @@ import numpy as np
 
 from ..faults import BadInput, place
 from ..names import missing
-from ..sources import Source
+from ..sources import Column, Source
 from ..state.keys import buckets, cluster_hashes
-from ..state.values import NONE, Coded, read, sort_of
+from ..state.values import NONE, Coded, sort_of
+from ..state.values import read as read_any
 
 MOST_TEXTS = 4096  # values of a column of text
 MOST_NUMBERS = 256  # values of a column of numbers that are slices of their own; of more, ranges are made
@@ -25,14 +26,25 @@ MOST_STEPS = 4096
 CELL = 44  # bits of a float64 dropped to place the bounds of ranges: 256 cells for every power of two
 
 
+Read = Any  # Coded, or float64 [n]
+
+
+def read(array: Any, column: Column) -> Read:
+    """The values of a batch."""
+    return read_any(array, column)
+
+
 @dataclass(frozen=True)
 class Coder:
-    """A column as slots: `of` takes a batch of its values to int32 slots; labels: what each slot stands for."""
+    """A column as slots: `of` takes a batch of its values to int32 slots; labels: what each slot stands for.
+
+    ordered: labels have an order of their own (numbers)."""
 
     column: str
     slots: int
     labels: tuple[str, ...]
     of: Callable[[Any], np.ndarray]
+    ordered: bool = False
 
 
 def owner(sources: Sequence[Sequence[Source]], column: str, argument: str) -> int:
@@ -84,7 +96,7 @@ def slices(sources: Sequence[Source], column: str) -> Coder:
     return _by_value(column, numbers, kind) if numbers is not None else _by_range(column, cells, kind)
 
 
-def _by_text(column: str, names: list[str], kind: Any) -> Coder:
+def _by_text(column: str, names: list[str], kind: Column) -> Coder:
     slot = {name: i for i, name in enumerate(names)}
 
     def of(array: Any) -> np.ndarray:
@@ -94,13 +106,13 @@ def _by_text(column: str, names: list[str], kind: Any) -> Coder:
     return Coder(column, len(names), tuple(names), of)
 
 
-def _by_value(column: str, values: np.ndarray, kind: Any) -> Coder:
+def _by_value(column: str, values: np.ndarray, kind: Column) -> Coder:
     labels = tuple(_number(v) for v in values)
 
     def of(array: Any) -> np.ndarray:
-        return np.searchsorted(values, read(array, kind) + 0.0).astype(np.int32)
+        return np.asarray(np.searchsorted(values, read(array, kind) + 0.0), np.int32)
 
-    return Coder(column, len(values), labels, of)
+    return Coder(column, len(values), labels, of, ordered=True)
 
 
 def _cell(x: np.ndarray) -> np.ndarray:
@@ -116,7 +128,7 @@ def _start(cell: int) -> float:
     return float(np.array(bits if bits >= 0 else -(2**63) - bits, np.int64).view(np.float64))
 
 
-def _by_range(column: str, cells: dict[int, int], kind: Any) -> Coder:
+def _by_range(column: str, cells: dict[int, int], kind: Column) -> Coder:
     gone = cells.pop(1 << 60, 0)
     order = sorted(cells)
     reached = np.cumsum([cells[c] for c in order])
@@ -131,7 +143,7 @@ def _by_range(column: str, cells: dict[int, int], kind: Any) -> Coder:
         x = read(array, kind)
         return np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x, side="right")).astype(np.int32)
 
-    return Coder(column, len(labels), tuple(labels), of)
+    return Coder(column, len(labels), tuple(labels), of, ordered=True)
 
 
 def _number(value: float) -> str:
@@ -163,6 +175,6 @@ def steps(sources: Sequence[Source], column: str) -> Coder:
 
     def of(array: Any) -> np.ndarray:
         x = read(array, kind) + 0.0
-        return np.searchsorted(found, np.floor(x / step) if step else x).astype(np.int32)
+        return np.asarray(np.searchsorted(found, np.floor(x / step) if step else x), np.int32)
 
     return Coder(column, len(found), (), of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from ..faults import BadInput
 from ..opening import column_names, label
 from ..provenance import Hashing
 from ..scoring import Progress
+from ..soft import SoftTargets, again
 from .entrants import Entrant, entrants
-from .judging import judges
+from .judging import Judge, judges
 from .records import Comparison
 from .result import result
-from .running import Plan, run
+from .running import Outcome, Plan, run
 
 # Columns that arrays given without `data` go under.
 TARGETS, WEIGHT, CLUSTER, TIME, ID = "targets", "sample_weight", "cluster", "time", "id"
@@ -40,6 +42,7 @@ def compare(
     kind: str | None = None,
     tolerance: float | None = None,
     renormalize: bool = False,
+    soft: bool | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     batch_rows: int | None = None,
@@ -57,7 +60,7 @@ def compare(
         Of one file or table: a dict of names and columns (a name, several or a glob; "logits:z_*" or "probs:p_*" says
         the form), or a list of columns. Without `data`: a dict of names and arrays, probabilities as in `score`;
         {"logits": array} for logits.
-    targets, probs, logits, sample_weight, classes, positive, kind, tolerance, renormalize
+    targets, probs, logits, sample_weight, classes, positive, kind, tolerance, renormalize, soft
         As in `score`, for every model. Of one file without `models`, every column of `probs` and `logits` is a model of
         one prediction a row.
     id
@@ -84,12 +87,15 @@ def compare(
     if data is None:
         data, models, columns = _arrays(models, targets, probs, logits, sample_weight, id, columns)
         given: dict[str, Any] = {"targets": (TARGETS,), "probs": None, "logits": None}
-        weight = WEIGHT if WEIGHT in data else "none"
+        weight: str | None = WEIGHT if WEIGHT in data else "none"
     else:
         named = {"targets": targets, "probs": probs, "logits": logits}
         given = {name: None if value is None else column_names(name, value) for name, value in named.items()}
         weight = None if sample_weight is None else column_names("sample_weight", sample_weight)[0]
-    Asked(tolerance=tolerance, renormalize=renormalize, confidence=confidence, seed=seed, **columns).check(batch_rows)
+    asked = Asked(
+        tolerance=tolerance, renormalize=renormalize, soft=soft, confidence=confidence, seed=seed, **columns
+    )  # fmt: skip
+    asked.check(batch_rows)
     if id is not None and not (isinstance(id, str) and id):
         raise BadInput(f"`id` must be the name of one column; got {id!r}.")
     if isinstance(classes, str):
@@ -97,14 +103,24 @@ def compare(
     request = Request(
         given["targets"], given["probs"], given["logits"], weight,
         None if classes is None else tuple(label(c) for c in classes),
-        None if positive is None else label(positive), kind,
+        None if positive is None else label(positive), kind, soft,
     )  # fmt: skip
     found, notes = entrants(data, models, request)
     plan = Plan(id, _listed(columns["by"]), columns["cluster"], columns["time"], confidence, seed)
     with Hashing(_files(found)) as hashing:
-        held = judges(found, tolerance, renormalize, confidence)
-        outcome = run(held, plan, progress, batch_rows)
+        try:
+            held, outcome = _outcome(found, asked, plan, progress, batch_rows)
+        except SoftTargets as met:
+            softly = [replace(one, request=again(one.sources, one.request, met)) for one in found]
+            held, outcome = _outcome(softly, asked, plan, progress, batch_rows)
         return result(held, outcome, plan, notes, hashing.result())
+
+
+def _outcome(
+    found: Sequence[Entrant], asked: Asked, plan: Plan, progress: Progress | None, batch_rows: int | None
+) -> tuple[list[Judge], Outcome]:
+    held = judges(found, asked.tolerance, asked.renormalize, asked.confidence)
+    return held, run(held, plan, progress, batch_rows)
 
 
 def _files(found: Sequence[Entrant]) -> list[str]:

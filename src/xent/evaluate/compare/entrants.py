@@ -109,7 +109,8 @@ def _bare(path: Path) -> tuple[str, ...]:
 
 
 def _of_files(files: dict[str, Any], request: Request) -> tuple[list[Entrant], tuple[str, ...]]:
-    found, said = [], []
+    found: list[Entrant] = []
+    said: list[str] = []
     for name, rows in files.items():
         sources, notes = open_sources(rows)
         tagged = tuple(replace(s, name=s.name or name) for s in sources)
@@ -220,3 +221,9 @@ def named_columns(arguments: Sequence[str] | None) -> dict[str, str] | None:
             raise BadInput(f"--model must be NAME=COLUMNS, every name once; got {text!r}.")
         found[name] = columns or name
     return found
+
+
+def files_of(data: Any) -> list[str]:
+    """The files that `data`, as `open_named` gives it, means."""
+    paths = list(data.values()) if isinstance(data, Mapping) else list(data)
+    return [str(path) for path in find_files(paths)[0]] if paths else []

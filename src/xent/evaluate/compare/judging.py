@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import soft
 from ..arrow import values
 from ..classes import outputs_of
 from ..columns import Plan, find
@@ -16,8 +17,10 @@ from ..faults import BadInput
 from ..labels import MOST_LABELS
 from ..names import listed
 from ..scoring import fault_of, matrix, target_of
+from ..state import further
+from ..state.blocks import Blocks
 from ..state.rows import Problem
-from ..state.state import Settings, State
+from ..state.state import Settings, State, refuse_weights
 from ..tally import Details, Fault, Rules
 from .entrants import Entrant
 from .streams import Piece
@@ -27,8 +30,8 @@ from .streams import Piece
 class Judged:
     """Rows of one model. loss float64 [n]: inf where the truth has probability 0, -1 where the weight is 0.
 
-    truth: int32 [n] ids in the classes of all models, or int32 [n, labels]; margin float64 [n]: log-odds of the
-    favourite (None: multi-label).
+    truth: int32 [n] ids in the classes of all models, int32 [n, labels], or float64 [n, columns] where labels are soft;
+    margin float64 [n]: log-odds of the favourite (None: multi-label).
     """
 
     loss: np.ndarray
@@ -58,8 +61,12 @@ class Judge:
     def restart(self) -> None:
         """Forget what was seen."""
         plan = self.plan
-        problem = Problem(plan.kind, plan.form, plan.dtype, plan.classes, self.width, plan.weight is not None)
+        weighted = plan.weight is not None
+        problem = Problem(plan.kind, plan.form, plan.dtype, plan.classes, self.width, weighted, plan.soft)
         self.state = State.empty(problem, self.settings)
+        self.state.notes = {note: i for i, note in enumerate(plan.notes)}
+        if plan.kind == "binary" and not plan.soft:
+            self.state.blocks = Blocks.empty(problem)
 
     def align(self, first: Judge) -> None:
         """Take over the order of the classes of the first model; the names must be the same."""
@@ -77,27 +84,37 @@ class Judge:
         """Judge a piece (of it the rows that a mask keeps)."""
         plan, source, start = self.plan, piece.source, piece.start
         x = matrix(piece.columns, plan, source.name, start, self.width)
-        target = target_of(self.state, plan, source.name, piece.columns, start, self.width, x)
+        logits, rules = plan.form == "logits", self.settings.rules
+        if plan.soft:
+            target = soft.truth(plan, rules, source, piece.columns, start, self.width)
+        else:
+            target = target_of(self.state, plan, source.name, piece.columns, start, self.width, x)
         weight = None
         if plan.weight is not None:
             given = values(piece.columns[plan.weight], plan.weight, source.name, start)
             weight = np.ascontiguousarray(given, np.float64)
+            refuse_weights(weight, source.name, start, plan.weight)
         if keep is not None:
             x, target = x[keep], np.ascontiguousarray(target[keep])
             weight = None if weight is None else weight[keep]
         details = Details.room(len(x), self.width, multilabel=self.multilabel)
-        logits, rules = plan.form == "logits", self.settings.rules
         loss = self.state.tally.add(x, target, weight, logits=logits, rules=rules, details=details)
         if isinstance(loss, Fault):
             row = int(np.flatnonzero(keep)[loss.row]) if keep is not None else loss.row
             fault = Fault(loss.kind, row, loss.column, loss.value)
             raise fault_of(fault, plan, rules, source, start, self.width)
+        if self.state.blocks is not None:
+            self.state.blocks.add(further.judged(
+                self.state.problem, source, start, {}, x, target, weight, loss, details
+            ))  # fmt: skip
         margin = None if self.multilabel else np.abs(details.margin) if plan.kind == "binary" else details.margin
         return Judged(loss, self._common(target), weight, margin)
 
     def _common(self, target: np.ndarray) -> np.ndarray:
-        if not self.multilabel:
-            return self.order[target]
+        if target.ndim == 1:
+            return np.asarray(self.order[target])
+        if target.shape[1] < len(self.order):  # one soft column: of the second class
+            return target if self.order[1] else 1.0 - target
         out = np.empty_like(target)
         out[:, self.order] = target
         return out

@@ -117,7 +117,8 @@ class ByKey:
 
     def _room(self, judge: Judge) -> Judged:
         n, many = self.matched.rows, judge.multilabel
-        truth = np.empty((n, judge.width), np.int32) if many else np.empty(n, np.int32)
+        shape = (n, judge.width) if many or judge.plan.soft else (n,)
+        truth = np.empty(shape, np.float64 if judge.plan.soft else np.int32)
         if self.rows:  # the first model's truth and weight are everybody's once they agree
             truth = self.rows[0].truth
         weight = None if judge.plan.weight is None else self.rows[0].weight if self.rows else np.empty(n)

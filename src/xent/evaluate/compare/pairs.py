@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Error:
         return float(2.0 * _special().stdtr(self.freedom, -abs(mean) / self.standard_error))
 
 
-def _special() -> object:
+def _special() -> Any:
     try:
         import scipy.special
     except ImportError as error:
@@ -124,9 +125,10 @@ def judged(pairs: Sequence[Pair], level: float) -> tuple[Pair, ...]:
 
 
 def slices_of(
-    book: Book, names: Sequence[str], labels: dict[str, tuple[str, ...]], method: Method
+    book: Book, names: Sequence[str], labels: Mapping[str, tuple[str, ...]], ordered: Collection[str], method: Method
 ) -> list[PairSlice]:  # fmt: skip
-    """Where the difference of a pair lies, column by column, the largest parts first; q-values over all of them."""
+    """Where the difference of a pair lies, column by column, the largest parts first (of columns with an order of their
+    own: in it); q-values over all of them."""
     whole = book.sums.total("w")
     found: list[PairSlice] = []
     for column, sums in book.slices.items():
@@ -136,7 +138,8 @@ def slices_of(
                    method if width > 1 else replace(method, name="iid"))
             for k, label in enumerate(labels[column])
         ]  # fmt: skip
-        found += sorted((s for s in own if s is not None), key=lambda s: -abs(s.part))
+        there = [s for s in own if s is not None]
+        found += there if column in ordered else sorted(there, key=lambda s: -abs(s.part))
     tested = [s.p_value for s in found if s.p_value is not None]
     q_values = iter(adjusted(np.array(tested), len(tested)).tolist())
     return [s if s.p_value is None else replace(s, q_value=next(q_values)) for s in found]

@@ -25,7 +25,7 @@ def result(
     tallies = [judge.state.tally for judge in judges]
     ledger = outcome.ledger
     pairs = judged([pair_of(book, names, tallies, method) for book in ledger.books], plan.confidence)
-    slices = [s for book in ledger.books for s in slices_of(book, names, dict(outcome.labels), method)]
+    slices = [s for book in ledger.books for s in slices_of(book, names, outcome.labels, outcome.ordered, method)]
     order = ranked(outcome.scores)
     first = outcome.scores[0]
     models = tuple(_model(judges[i], outcome, i, method, plan) for i in order)

@@ -44,11 +44,13 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run found. scores: by model, in the order given; labels: what the slots of a column stand for."""
+    """What a run found. scores: by model, in the order given; labels: what the slots of a column stand for; ordered:
+    columns of which the slots have an order of their own."""
 
     scores: list[Score]
     ledger: Ledger
     labels: Mapping[str, tuple[str, ...]]
+    ordered: frozenset[str]
     infinite: tuple[InfiniteRow, ...]
     matched: Matched | None
 
@@ -60,7 +62,7 @@ def run(judges: Sequence[Judge], plan: Plan, progress: Progress | None, batch_ro
     wanted = _wanted(judges, plan)
     labels = {c: wanted.coders[c].labels for c in plan.by}
     if judges[0].plan.kind != "multilabel":
-        if len(judges[0].plan.classes) <= MOST_CLASSES:
+        if len(judges[0].plan.classes) <= MOST_CLASSES and not judges[0].plan.soft:
             labels[TRUTH] = judges[0].plan.classes
         labels[SURE] = SURE_LABELS
     many = len(judges) > ALL_PAIRS
@@ -87,7 +89,8 @@ def run(judges: Sequence[Judge], plan: Plan, progress: Progress | None, batch_ro
     _enter(blocks, ledger, lost, labels)
     for judge in judges:
         judge.finish()
-    return Outcome([score_of(judge.state) for judge in judges], ledger, labels, lost.rows(), matched)
+    ordered = frozenset({SURE, *(c for c in plan.by if wanted.coders[c].ordered)})
+    return Outcome([score_of(judge.state) for judge in judges], ledger, labels, ordered, lost.rows(), matched)
 
 
 def _wanted(judges: Sequence[Judge], plan: Plan) -> Wanted:

@@ -85,7 +85,7 @@ def overall(order: Sequence[str], pairs: Sequence[Pair], level: float) -> str:
         return f"{best} is better than all {len(beaten)} others."
     if not beaten:
         return f"{best} has the lowest loss, but is not shown to be better than any other: {', '.join(open_)}."
-    return f"{best} has the lowest loss: better than {', '.join(beaten)}; not shown to be than {', '.join(open_)}."
+    return f"{best} is better than {', '.join(beaten)}; not shown to be better than {', '.join(open_)}."
 
 
 def _other(pair: Pair, name: str) -> str:
