@@ -42,7 +42,8 @@ class Solved:
         """The optimum for rows like these, from here; None where it has to be sought from the start."""
         if (rows.class_weights() == 0).any() and not self.loss.columns.price.label_smoothing:
             return None
-        return chord(self.loss.on(rows), self.curvature, self.x)
+        other = self.loss.on(rows)
+        return chord(other, self.loss.moved(self.curvature, self.x, other), self.x)
 
     def map(self, x: Array, frame: dict[str, Any]) -> VectorMap | MatrixMap:
         """The map that parameters stand for."""

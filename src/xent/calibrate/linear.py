@@ -155,7 +155,15 @@ class Affine:
         """The same parameters' loss on other rows."""
         other = copy.copy(self)
         other.columns = self.columns.on(rows)
+        other._hold(self.ridge * (self.columns.rows.total / rows.total))
         return other
+
+    def _hold(self, ridge: float) -> None:
+        self.ridge = ridge
+
+    def moved(self, curvature: Any, parameters: Array, other: Affine) -> Any:
+        """The curvature here, with the ridge of the other."""
+        return curvature
 
     def reach(self, parameters: Array, step: Array) -> float:
         most = 0.0
@@ -215,8 +223,20 @@ class Full(Affine):
 
     def __init__(self, columns: Columns, ridge: float) -> None:
         super().__init__(columns, ridge)
-        self.penalty = self.ridge * np.hstack([1.0 - np.eye(self.classes), np.zeros((self.classes, 1))])
+        self._hold(self.ridge)
+
+    def _hold(self, ridge: float) -> None:
+        self.ridge = ridge
+        self.penalty = ridge * np.hstack([1.0 - np.eye(self.classes), np.zeros((self.classes, 1))])
         self.inverse: Array | None = None
+
+    def moved(self, curvature: Any, parameters: Array, other: Affine) -> Any:
+        assert isinstance(other, Full)
+        if isinstance(curvature, np.ndarray):
+            return curvature + np.diag((other.penalty - self.penalty).reshape(-1))
+        here = copy.copy(self)
+        here._hold(other.ridge)
+        return here.curvature(parameters)
 
     def _split(self, parameters: Array) -> tuple[Array, Array]:
         table = parameters.reshape(self.classes, self.classes + 1)

@@ -67,14 +67,14 @@ class Pooled:
         return wz[some] / w[:, some].sum(0), w[:, some]
 
 
-def fit(method: str, z: Array, weight: Array, options: dict[str, Any] | None = None) -> Map:
+def fit(method: str, z: Array, weight: Array) -> Map:
     """The map of scores z [m] with the weights [2, m] of no and yes; NoFiniteOptimum where there is none."""
     total = weight.sum(0)
     there = total > 0
     if not there.any():
         raise NoFiniteOptimum("no row with a finite score is left to fit")
     z, weight, total = z[there], weight[:, there], total[there]
-    return METHODS[method](**(options or {})).fit(z, weight[1] / total, total).map_
+    return METHODS[method]().fit(z, weight[1] / total, total).map_
 
 
 @dataclass(frozen=True)

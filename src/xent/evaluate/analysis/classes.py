@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from xent.calibrate.maps import TemperatureMap
-
 from .cells import words
 from .climb import Beyond
 from .drops import bounds, pays
@@ -17,23 +13,20 @@ from .records import Rung
 from .sampled import Sample, Saved, by_rows, sample_of, temperature_by_sums
 
 
-def climb_classes(state: Any, methods: Sequence[str], confidence: float) -> tuple[tuple[Rung, ...], Beyond]:
-    """The rungs, and the question that decides between two of them."""
-    sample = sample_of(state)
-    found = saved_by(state, sample, methods)
-    infinite = state.tally.count("infinite", slice(None))
-    pairs = {(a, b): _beyond(sample, found[a], found[b], confidence) for a, b in combinations(methods, 2)}
-    return tuple(_rung(m, found[m], infinite, confidence) for m in methods), lambda low, high: pairs[low, high]
-
-
-def saved_by(state: Any, sample: Sample, methods: Sequence[str]) -> dict[str, Saved | str]:
-    """What each repair saves, or why there is none."""
-    before = sample.losses(TemperatureMap(columns=state.problem.width, beta=1.0)) if len(sample.t) else np.zeros(0)
-    base = temperature_by_sums(state, sample) if len(sample.t) else None
-    return {
-        method: base if method == "temperature" and base is not None else by_rows(method, sample, before, base)
+def climb_classes(
+    state: Any, methods: Sequence[str], confidence: float, floor: float = 0.0, patient: bool = False
+) -> tuple[tuple[Rung, ...], Beyond]:
+    """The rungs, and the question that decides between two of them. floor: the least probability that repairs believe;
+    patient: whether matrix scaling may take its time."""
+    sample = sample_of(state, floor=floor)
+    base = temperature_by_sums(state, sample) if len(sample.t) and not floor else None
+    found: dict[str, Saved | str] = {
+        method: base if method == "temperature" and base is not None else by_rows(method, sample, base, patient)
         for method in methods
     }
+    infinite = 0 if floor else state.tally.count("infinite", slice(None))
+    pairs = {(a, b): _beyond(sample, found[a], found[b], confidence) for a, b in combinations(methods, 2)}
+    return tuple(_rung(m, found[m], infinite, confidence) for m in methods), lambda low, high: pairs[low, high]
 
 
 def _rung(method: str, saved: Saved | str, infinite: int, confidence: float) -> Rung:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -34,9 +35,9 @@ class Climb:
     rows: int = 0  # of a problem
     cells: int = 0  # of all problems
 
-    def add(self, scores: Any, found: Mapping[str, Maps]) -> None:
-        """Judge the maps of one problem on its cells; a repair that could not be fitted leaves it as it is."""
-        before = losses(scores.z)
+    def add(self, scores: Any, found: Mapping[str, Maps], before: Array) -> None:
+        """Judge the maps of one problem on its cells, which cost `before` [2, m] as they stand; a repair that could not
+        be fitted leaves it as it is."""
         after = {method: _after(maps, scores, before) for method, maps in found.items()}
         cells = scores.n, scores.w, scores.w2
         whole = tuple(x.sum(0) for x in cells)
@@ -62,37 +63,45 @@ def _after(maps: Maps, scores: Any, before: Array) -> Array:
     return np.stack([before if m is None else losses(m.calibrated(scores.z)) for m in maps.without])
 
 
-def repairs(scores: Any, methods: Sequence[str], options: Mapping[str, Any] | None = None) -> dict[str, Maps]:
+def clipped(scores: Any, floor: float) -> Any:
+    """Scores that believe no probability below `floor`."""
+    if not floor:
+        return scores
+    edge = math.log1p(-floor) - math.log(floor)
+    return replace(scores, z=np.clip(scores.z, -edge, edge))
+
+
+def repairs(scores: Any, methods: Sequence[str]) -> dict[str, Maps]:
     """Repairs of one yes/no problem, fitted across its folds."""
     w, z = scores.w, scores.z
     folds = [bool(part.any()) for part in w]
     pooled = Pooled.empty(len(w))
     pooled.add(z, w)
-    own = dict(options or {})
 
     def fitted(method: str, some: list[int]) -> Any:
         rows = (z, w[some].sum(0)) if method == "isotonic" else pooled.of(some)
-        return fit(method, *rows, own.get(method))
+        return fit(method, *rows)
 
     return {method: crossed(folds, partial(fitted, method)) for method in methods}
 
 
-def climb_one(scores: Any, methods: Sequence[str]) -> Climb:
-    """The climb of a single yes/no problem."""
+def climb_one(scores: Any, methods: Sequence[str], floor: float = 0.0) -> Climb:
+    """The climb of a single yes/no problem; floor: the least probability that repairs believe."""
     climb = Climb(tuple(methods))
-    found = repairs(scores, methods)
-    climb.add(scores, found)
+    believed = clipped(scores, floor)
+    found = repairs(believed, methods)
+    climb.add(believed, found, losses(scores.z))
     for method, maps in found.items():
         climb.said[method] = "" if maps.found is None else words(maps.found)
         climb.trouble[method] = maps.fault or maps.warned
     return climb
 
 
-def climb_labels(blocks: Any, methods: Sequence[str]) -> Climb:
+def climb_labels(blocks: Any, methods: Sequence[str], floor: float = 0.0) -> Climb:
     """The climb of many labels: one temperature for all, the other repairs label by label."""
     climb = Climb(tuple(methods))
     single = [m for m in methods if m != "temperature"]
-    shared = _shared(blocks) if "temperature" in methods else None
+    shared = shared_temperature(blocks, floor) if "temperature" in methods else None
     if blocks.problems > MOST_LABELS:
         for method in single:
             climb.trouble[method] = f"fitted label by label up to {MOST_LABELS} labels; here are {blocks.problems}"
@@ -100,8 +109,9 @@ def climb_labels(blocks: Any, methods: Sequence[str]) -> Climb:
     faults: dict[str, list[str]] = {m: [] for m in single}
     for i in range(blocks.problems):
         scores = blocks.scores(i)
-        found = ({"temperature": shared} if shared else {}) | repairs(scores, single)
-        climb.add(scores, found)
+        believed = clipped(scores, floor)
+        found = ({"temperature": shared} if shared else {}) | repairs(believed, single)
+        climb.add(believed, found, losses(scores.z))
         for method in single:
             if found[method].fault:
                 faults[method].append(str(found[method].fault))
@@ -118,10 +128,11 @@ def climb_labels(blocks: Any, methods: Sequence[str]) -> Climb:
     return climb
 
 
-def _shared(blocks: Any) -> Maps:
+def shared_temperature(blocks: Any, floor: float = 0.0) -> Maps:
+    """One temperature for all labels."""
     pooled = None
     for i in range(blocks.problems):
-        scores = blocks.scores(i)
+        scores = clipped(blocks.scores(i), floor)
         pooled = pooled or Pooled.empty(len(scores.w))
         pooled.add(scores.z, scores.w)
     if pooled is None:

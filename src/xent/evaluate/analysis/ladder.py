@@ -49,10 +49,18 @@ def ladder(state: Any, confidence: float, seed: int) -> Ladder | None:
     return Ladder(found, best, gain or 0.0, FOLDS, command)
 
 
-def climbed(state: Any, methods: tuple[str, ...], confidence: float) -> tuple[tuple[Rung, ...], Beyond]:
-    """The rungs of some repairs, and the question that decides between two of them."""
+def climbed(
+    state: Any, methods: tuple[str, ...], confidence: float, floor: float = 0.0, patient: bool = False
+) -> tuple[tuple[Rung, ...], Beyond]:
+    """The rungs of some repairs, and the question that decides between two of them.
+
+    floor: the least probability that repairs believe; patient: whether matrix scaling may take its time.
+    """
     if state.problem.kind == "multiclass":
-        return climb_classes(state, methods, confidence)
+        return climb_classes(state, methods, confidence, floor, patient)
     blocks = state.blocks
-    climb = climb_one(blocks.scores(0), methods) if state.problem.kind == "binary" else climb_labels(blocks, methods)
+    if state.problem.kind == "binary":
+        climb = climb_one(blocks.scores(0), methods, floor)
+    else:
+        climb = climb_labels(blocks, methods, floor)
     return rungs(climb, confidence, inflation(state), partial(freedom, state))

@@ -17,7 +17,7 @@ from xent.calibrate import Map
 from xent.calibrate.affine import Solved, solved
 from xent.calibrate.estimator import row_losses
 from xent.calibrate.gain import METHODS, paired
-from xent.calibrate.inputs import Rows, read
+from xent.calibrate.inputs import Rows, logits_of, read
 from xent.calibrate.maps import TemperatureMap
 
 from ..state.rows import FOLDS
@@ -31,12 +31,14 @@ NUMBERS = 1 << 19  # of the sample, so that the fits of a repair take about a se
 
 @dataclass(frozen=True)
 class Sample:
-    """Finite rows of a state's sample: z [m, K] logits, t class ids, w weights or None, fold, cluster or None.
+    """Rows of a state's sample that count: z [m, K] logits, t class ids, w weights or None, fold, cluster or None.
 
-    share: the weight of all finite rows in that of all rows; part: the share of all rows that is here.
+    before: what they cost as they stand. share: the weight of all finite rows in that of all rows; part: the share of
+    all rows that is here.
     """
 
     z: Array
+    before: Array
     t: Array
     w: Array | None
     fold: Array
@@ -68,27 +70,30 @@ class Sample:
         return mean * self.share, None if error is None else error * self.share, freedom
 
 
-def sample_of(state: Any, most: int = NUMBERS) -> Sample:
-    """The sample as logits, of `most` numbers at most: the rows of least key, as any partition would keep them."""
+def sample_of(state: Any, most: int = NUMBERS, floor: float = 0.0) -> Sample:
+    """The sample as logits, of `most` numbers at most: the rows of least key, as any partition would keep them.
+
+    Rows with a finite loss; or all, where a `floor` is the least probability believed.
+    """
     kept, tally, everything = state.sample, state.tally, slice(None)
     order = np.argsort(kept.key, kind="stable")[: max(1, most // state.problem.width)]
-    rows = order[np.isfinite(np.asarray(kept.loss)[order])]
-    z = np.asarray(kept.x)[rows]
-    if state.problem.form == "probs":
-        with np.errstate(divide="ignore"):
-            z = np.log(z.astype(np.float64))
+    rows = order if floor else order[np.isfinite(np.asarray(kept.loss)[order])]
+    x, t = np.asarray(kept.x)[rows], np.asarray(kept.target)[rows]
+    plain = x if state.problem.form == "logits" else logits_of(x, True, 0.0)
+    z = logits_of(x, state.problem.form == "probs", floor) if floor else plain
+    before = row_losses(None, plain, t, None)[0] if len(rows) else np.zeros(0)
     finite, lost = float(tally.total("w", everything)), float(tally.total("w_inf", everything))
     bucket = np.asarray(kept.bucket)[rows]
     return Sample(
-        z, np.asarray(kept.target)[rows], np.asarray(kept.weight)[rows] if state.problem.weighted else None,
-        bucket % FOLDS, bucket if state.problem.cluster is not None else None, finite / (finite + lost),
-        len(order) / max(1, int(kept.seen)),
+        z, before, t, np.asarray(kept.weight)[rows] if state.problem.weighted else None,
+        bucket % FOLDS, bucket if state.problem.cluster is not None else None,
+        1.0 if floor else finite / (finite + lost), len(order) / max(1, int(kept.seen)),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a repair saves, nats a row of all rows: mean, error, degrees of freedom; its maps; the rows it was fitted to.
+    """What a repair saves, nats a row of all rows: mean, error, degrees of freedom; its maps; the rows of the fit.
 
     after: the loss of every row of the sample after the maps of the other folds.
     """
@@ -133,20 +138,20 @@ def _temperatures(state: Any, beta: float, betas: Sequence[float]) -> tuple[Map,
     return TemperatureMap(columns=width, beta=beta), tuple(TemperatureMap(columns=width, beta=b) for b in betas)
 
 
-def by_rows(method: str, sample: Sample, before: Array, base: Saved | None) -> Saved | str:
+def by_rows(method: str, sample: Sample, base: Saved | None, patient: bool = False) -> Saved | str:
     """A repair across the folds of the sample, or why there is none. base: what temperature saves, of all rows; then
-    only what this saves beyond it comes from the sample."""
-    fault = _out_of_reach(method, sample)
+    only what this saves beyond it comes from the sample. patient: matrix scaling of any number of classes."""
+    fault = _out_of_reach(method, sample, patient)
     maps = None if fault else crossed([bool((sample.fold == f).any()) for f in range(FOLDS)], _fitting(method, sample))
     if maps is None or maps.found is None:
         return fault or str(maps and maps.fault)
     after, inside = sample.crossed_losses(maps), sample.losses(maps.found)
-    whole, rows = sample.mean(before - inside)[0], len(sample.t)
+    whole, rows = sample.mean(sample.before - inside)[0], len(sample.t)
     if base is None:
-        return Saved(maps, *sample.mean(before - after), whole, rows, after)
+        return Saved(maps, *sample.mean(sample.before - after), whole, rows, after)
     more, error, freedom = sample.mean(base.after - after)
     if error is not None and base.error is not None:
-        shared = _covariance(sample, before - base.after, base.after - after) * sample.part
+        shared = _covariance(sample, sample.before - base.after, base.after - after) * sample.part
         error = math.sqrt(max(error**2 + base.error**2 + 2.0 * shared, 0.0))
     inner = sample.mean(sample.losses(_found(base)) - inside)[0] + base.inside
     return Saved(maps, base.gain + more, error, min(freedom, base.freedom), inner, rows, after)
@@ -185,15 +190,15 @@ def _fitting(method: str, sample: Sample) -> Callable[[list[int]], Map]:
     return fitted
 
 
-def _out_of_reach(method: str, sample: Sample) -> str | None:
+def _out_of_reach(method: str, sample: Sample, patient: bool) -> str | None:
     rows, k = sample.z.shape
     if not rows:
         return "there is no row with a finite loss"
     if method != "matrix":
         return None
-    if k > MATRIX_CLASSES:
+    if k > MATRIX_CLASSES and not patient:
         return f"not tried: above {MATRIX_CLASSES} classes its {k * (k + 1)} numbers take long to fit"
-    if rows < MATRIX_ROWS * k * (k + 1):
+    if rows < MATRIX_ROWS * k * (k + 1) and not patient:
         return f"not tried: {rows} rows for {k * (k + 1)} numbers"
     if np.isneginf(sample.z).any():
         return "a class has probability 0 in some rows, which matrix scaling would multiply"
