@@ -23,7 +23,7 @@ FAVOURITE = "favourite"
 
 
 def slices(state: Any, confidence: float, seed: int) -> Slices:
-    """Slices by the columns of `Problem.by` (all values) and those found in the columns of `Problem.sought`.
+    """Slices by the columns of `Problem.by` (all values) and those found in `Problem.sought` and these together.
 
     Given columns: exact sums of all rows. Found slices: one or two columns, sought in one half of the sampled rows (by
     hash of the key; whole clusters where there are clusters), ranked by |excess|, after Benjamini-Hochberg over all
@@ -39,7 +39,7 @@ def slices(state: Any, confidence: float, seed: int) -> Slices:
     if not state.problem.sought or state.sample is None:
         return Slices(given, (), 0, 0, (), tuple(notes))
     found, tried, rows = _found(state, 1.0 - confidence, seed, notes)
-    return Slices(given, found, tried, rows, tuple(state.problem.sought), tuple(notes))
+    return Slices(given, found, tried, rows, wanted(state.problem), tuple(notes))
 
 
 def _given(state: Any, notes: list[str]) -> Iterator[Slice]:
@@ -134,13 +134,18 @@ def chooses(key: Array, cluster: Array | None, counts: Array, seed: int) -> Arra
     return np.isin(cluster, order[::2])
 
 
+def wanted(problem: Any) -> tuple[str, ...]:
+    """The columns that slices are sought in: those of `sought`, and the given ones beside them."""
+    return tuple(dict.fromkeys((*problem.sought, *problem.by))) if problem.sought else ()
+
+
 def _columns(state: Any) -> list[Levels]:
     sample = state.sample
     problem = state.problem
-    kept = [name for name in problem.sought if name in sample.columns]  # not those of too many texts
+    kept = [name for name in wanted(problem) if name in sample.columns]  # not those of too many texts
     found = [levels(name, sample.columns[name], name in problem.moments) for name in kept]
     if problem.kind == "multiclass":
-        name = FAVOURITE if FAVOURITE not in problem.sought else f"({FAVOURITE})"
+        name = FAVOURITE if FAVOURITE not in kept else f"({FAVOURITE})"
         found.append(numbered(name, sample.best, problem.classes))
     return [column for column in found if column is not None]
 

@@ -23,10 +23,11 @@ def suspects(state: Any) -> Suspects | None:
     loss are below every threshold. Multi-label: cells, of which those of one row may hang together.
 
     With weights a row counts for its weight over Σw²/Σw, and `expected` is in rows: the ratio of weights, times the
-    rows there are. `at` is the threshold whose excess is the least likely (None: no p-value below 0.01/6).
+    rows there are. `at` is the threshold whose excess is the least likely (None: no p-value below 0.01/6). None where
+    truths are distributions.
     """
     losses = state.losses
-    if losses is None or not int(np.sum(losses.rows)) + int(losses.infinite):
+    if losses is None or state.problem.soft or not int(np.sum(losses.rows)) + int(losses.infinite):
         return None
     unit, lost = _units(state)
     found = tuple(_threshold(losses, bits, unit, lost) for bits in _edges(losses.edges))
