@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+from ..analysis.alerts import UNLIKELY
 from ..analysis.records import Analysis, Decomposition, Rung, Step
 from ..scores import Score
 from . import summary
-from .words import bar, chance, count, cut, nats, paragraph, percent, row, shown, signed
+from .words import bar, chance, count, cut, left, nats, paragraph, percent, row, shown, signed
 
 
 def spreads(found: Analysis) -> list[str]:
@@ -40,7 +41,7 @@ def waterfall(s: Score, found: Analysis) -> list[str]:
     """From what the class shares alone would cost to the loss, step by step; then the parts that add up to it."""
     lines = [_step(step, *ends) for step, ends in zip(found.waterfall, _ends(found.waterfall), strict=True)]
     if lines:
-        lines = ["", f"{'where the nats go':<53}{'nats':>10}{'±':>10}", *lines]
+        lines = ["", f"{'where the nats go':<56}{'nats':>10}{'±':>10}", *lines]
     split = summary.parts(s)
     if split:
         title = "of which" if lines else "where the nats go"
@@ -64,8 +65,7 @@ def _ends(steps: tuple[Step, ...]) -> list[tuple[float, float, float]]:
 def _step(step: Step, start: float, end: float, whole: float) -> str:
     error = "" if step.standard_error is None else nats(step.standard_error)
     number = nats(step.nats) if step.kind in ("start", "total") else signed(step.nats)
-    name = cut(step.name, 25)
-    return f"  {name:<26} {bar(min(start, whole), min(end, whole), whole)}{number:>10}{error:>10}"
+    return f"  {left(step.name, 30)}{bar(min(start, whole), min(end, whole), whole)}{number:>10}{error:>10}"
 
 
 def repair(s: Score, found: Analysis) -> list[str]:
@@ -80,7 +80,7 @@ def repair(s: Score, found: Analysis) -> list[str]:
         lines += paragraph("nothing: no repair's gain is sure to be above 0", row("repairable", ""), row("", ""))
     else:
         share = (
-            f" ({percent(best.gain / s.log_loss)})" if best.gain and math.isfinite(s.log_loss) and s.log_loss else ""
+            f" ({percent(best.gain / s.log_loss)})" if best.gain and s.log_loss and math.isfinite(s.log_loss) else ""
         )
         said = f"{named(best)}   {gain(best)}{share}, {ladder.folds}-fold"
         lines += paragraph(said, row("repairable", ""), row("", ""))
@@ -93,10 +93,14 @@ def repair(s: Score, found: Analysis) -> list[str]:
 
 
 def named(rung: Rung) -> str:
+    """`temperature T = 2.40`."""
     return f"{rung.method} {rung.said}".strip()
 
 
 def gain(rung: Rung) -> str:
+    """The change of the loss, with its error."""
+    if rung.gain is not None and math.isinf(rung.gain):
+        return "makes the loss finite" if rung.gain > 0 else "makes the loss infinite"
     error = "" if rung.standard_error is None else f" ± {nats(rung.standard_error)}"
     return f"{signed(None if rung.gain is None else -rung.gain)}{error}"
 
@@ -146,7 +150,7 @@ def suspects(found: Analysis) -> list[str]:
     if found.suspects is None or found.suspects.at is None:
         return []
     at = next((t for t in found.suspects.thresholds if t.prob == found.suspects.at), None)
-    if at is None:
+    if at is None or at.p_value < UNLIKELY:  # an alert has said it
         return []
     rows = f"{count(at.rows)} row" + ("" if at.rows == 1 else "s")
     said = f"{rows} gave their label less than {at.prob:g}; a calibrated model would have {at.expected:.3g}"
@@ -156,10 +160,11 @@ def suspects(found: Analysis) -> list[str]:
 
 def mix_ups(s: Score, found: Analysis) -> list[str]:
     """The dearest pairs of a true class and the one favoured instead."""
-    if found.confusion is None:
+    if found.confusion is None or s.classes < 3:
         return []
     names, table = found.confusion.classes, found.confusion.nats
-    cells = [(table[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j and table[i][j] > 0]
+    kept = range(len(names) - (len(names) < s.classes))  # without those pooled as "others"
+    cells = [(table[i][j], i, j) for i in kept for j in kept if i != j and table[i][j] > 0]
     whole = math.fsum(x for line in table for x in line)
     said = [
         f"{cut(names[i], 14)} taken for {cut(names[j], 14)} {percent(x / whole)}"
@@ -169,13 +174,11 @@ def mix_ups(s: Score, found: Analysis) -> list[str]:
 
 
 def slices(found: Analysis) -> list[str]:
-    """How slices were sought."""
+    """How many slices were found; where there are none, a note says so."""
     s = found.slices
-    if not s.tried:
-        return []
     holding = sum(bool(x.confirmed) for x in s.found)
+    if not holding:
+        return []
     columns = f"{len(s.columns)} column" + ("" if len(s.columns) == 1 else "s")
-    said = (
-        f"{holding or 'none'} of {count(s.tried)} tried in {columns} cost more, also on rows that did not choose them"
-    )
+    said = f"{holding} of {count(s.tried)} tried in {columns} stand out, also on the rows that did not choose them"
     return paragraph(said, row("slices", ""), row("", ""))

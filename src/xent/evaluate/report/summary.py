@@ -61,7 +61,7 @@ def infinite(s: Score) -> list[str]:
     ]
     if s.effective_rows == s.rows and s.label_entropy is None:
         said = "   ".join(f"{eps:g}: {nats(v)}" for eps, v in at.items())
-        lines.append(row("if p = 0", f"were p = eps: part + {r}/{n} log(1/eps)   {said}"))
+        lines.append(row("if p = eps", f"part + {r}/{n} log(1/eps)   {said}"))
     return lines
 
 
