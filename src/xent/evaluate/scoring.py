@@ -9,6 +9,7 @@ import numpy as np
 
 from . import soft
 from .arrow import values
+from .behind import Behind
 from .columns import Plan
 from .dearest import DearRow, describe
 from .faults import BadInput, kernel_fault, place
@@ -43,19 +44,20 @@ def run(
     further = further_names(state.problem)
     wanted = tuple(dict.fromkeys((*plan.names, *further)))
     size = batch_rows or max(1024, min(1 << 17, VALUES // width))
-    for source in sources:
-        rows = 0
-        for batch in source.read(wanted, size):
-            rows += _batch(state, plan, source, rows, batch)
-            if progress is not None:
-                progress(source.name, rows, source.rows)
-        if not rows:
-            raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
-        state.files.append((source.name, rows))
+    with Behind() as behind:
+        for source in sources:
+            rows = 0
+            for batch in source.read(wanted, size):
+                rows += _batch(state, plan, source, rows, batch, behind)
+                if progress is not None:
+                    progress(source.name, rows, source.rows)
+            if not rows:
+                raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
+            state.files.append((source.name, rows))
     return state
 
 
-def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch) -> int:
+def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch, behind: Behind) -> int:
     width, rules = state.problem.width, state.settings.rules
     x = matrix(batch, plan, source.name, start, width)
     rows = len(x)
@@ -85,7 +87,7 @@ def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch) -
     state.dearest.offer(out, source.name, start, write_up)
     if details is not None:
         refuse_weights(weight, source.name, start, plan.weight)
-        state.add(judged(state.problem, source, start, batch, x, target, weight, out, details, q))
+        behind.do(lambda: state.add(judged(state.problem, source, start, batch, x, target, weight, out, details, q)))
     return rows
 
 
