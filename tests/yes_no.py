@@ -10,8 +10,8 @@ def logit(p):
         return np.log(p) - np.log1p(-np.asarray(p, float))
 
 
-def scores(z, y, w=None, exact=True, p=None):
-    """What `state.blocks.scores` gives for rows that claim logits z (or p): one cell for each distinct z."""
+def scores(z, y, w=None, p=None, width=0.0):
+    """What `state.blocks.scores` gives for rows that claim logits z: a cell for each distinct z, of some width."""
     z, y = np.asarray(z, float) + 0.0, np.asarray(y, int)
     w = np.ones(len(y)) if w is None else np.asarray(w, float)
     cells, first, at = np.unique(z, return_index=True, return_inverse=True)
@@ -21,16 +21,18 @@ def scores(z, y, w=None, exact=True, p=None):
         np.add.at(sums, where, x)
     with np.errstate(over="ignore"):
         p = 1.0 / (1.0 + np.exp(-cells)) if p is None else np.asarray(p, float)[first]
-    return SimpleNamespace(z=cells, p=p, n=n, w=total, w2=squares, exact=exact)
+    half = 0.5 * width
+    return SimpleNamespace(z=cells, p=p, low=cells - half, high=cells + half, n=n, w=total, w2=squares, exact=not width)
 
 
 def isotonic_loss(z, y, w=None):
-    """What rows cost after the isotonic fit, summed nats: rates by the minimax formula, cell by cell (quadratic)."""
-    cells = scores(z, y, w)
-    no, yes = cells.w.sum(axis=0)
-    one, all_ = np.concatenate([[0], np.cumsum(yes)]), np.concatenate([[0], np.cumsum(no + yes)])
-    loss = 0.0
-    for i in range(len(yes)):
-        rate = max(min((one[b] - one[a]) / (all_[b] - all_[a]) for b in range(i + 1, len(one))) for a in range(i + 1))
-        loss -= (yes[i] * np.log(rate) if yes[i] else 0.0) + (no[i] * np.log1p(-rate) if no[i] else 0.0)
-    return loss
+    """What rows cost after the isotonic fit, summed nats. Rate of cell i: max over a <= i of min over b > i of the mean
+    of cells a to b (Barlow et al. 1972)."""
+    no, yes = scores(z, y, w).w.sum(axis=0)
+    one, weight = np.append(0, np.cumsum(yes)), np.append(0, np.cumsum(no + yes))
+    a, b = np.indices((len(yes), len(yes) + 1))
+    mean = np.where(b > a, (one[b] - one[a]) / np.where(b > a, weight[b] - weight[a], 1.0), 2.0)
+    least = np.minimum.accumulate(mean[:, ::-1], axis=1)[:, ::-1]  # over all ends from b on
+    rate = np.where(b[:, 1:] > a[:, 1:], least[:, 1:], -1.0).max(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return -(np.where(yes > 0, yes * np.log(rate), 0.0) + np.where(no > 0, no * np.log1p(-rate), 0.0)).sum()

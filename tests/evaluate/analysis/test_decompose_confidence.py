@@ -25,7 +25,7 @@ def state(margin, right, weight=None):
     size = len(EDGES) - 1
     at = np.minimum(np.searchsorted(EDGES, margin, side="right") - 1, size - 1)
     held = {"rows": np.bincount(at, minlength=size), "infinite": np.bincount(at, lost, size).astype(int)}
-    for name, x in {"w": 1.0, "right": right, "claimed": c}.items():
+    for name, x in {"w": 1.0, "w_finite": ~lost, "right": right, "claimed": c}.items():
         held[name] = np.bincount(at, w * x, size)
     for name, x in {"wl": w * loss, "wh": w * entropy, "w2v": w * w * variance}.items():
         held[name] = np.bincount(at, np.where(lost, 0.0, x), size)

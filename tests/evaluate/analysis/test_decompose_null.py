@@ -11,8 +11,8 @@ from xent.evaluate.analysis.claims import Claims, pooled
 from xent.evaluate.analysis.null import LEAST, MOST, null
 
 
-def claims(p, y, w=None, exact=True):
-    return Claims.of(scores(logit(p), y, w, exact, p=p))
+def claims(p, y, w=None):
+    return Claims.of(scores(logit(p), y, w, p))
 
 
 def miscalibration(p, y, w):

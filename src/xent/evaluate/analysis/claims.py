@@ -17,7 +17,7 @@ class Claims:
     z, p float64[m]: claimed logit (infinite where p is 0 or 1) and probability of yes. rows, infinite int64[m]: all of
     them, and those that cost infinitely much. zeros, ones, squares float64[m]: sums of weights by outcome, and of
     squared weights. if_one, if_zero float64[m]: what a row costs, in nats; where p is 0 or 1 the impossible outcome is
-    counted in `infinite` and costs 0 here.
+    counted in `infinite` and costs 0 here. width float64[m]: of the cell, in logits; 0 where scores are exact.
     """
 
     z: Array
@@ -29,17 +29,22 @@ class Claims:
     squares: Array
     if_one: Array
     if_zero: Array
+    width: Array
     exact: bool
 
     @classmethod
     def of(cls, scores: Any) -> Claims:
-        """From the scores of a state (z, p [m]; n, w, w2 [folds, outcome, m]; exact)."""
+        """From the scores of a state (z, p, low, high [m]; n, w, w2 [folds, outcome, m]; exact)."""
         n = scores.n.sum(axis=0)
         keep = n.sum(axis=0) > 0
         n, w, w2 = n[:, keep], scores.w.sum(axis=0)[:, keep], scores.w2.sum(axis=(0, 1))[keep]
         z, p = scores.z[keep], scores.p[keep]
         infinite = np.where(z == np.inf, n[0], 0) + np.where(z == -np.inf, n[1], 0)
-        return cls(z, p, n.sum(axis=0), infinite, w[0], w[1], w2, *costs(z), scores.exact)
+        width = np.zeros(len(z))
+        if not scores.exact:
+            low, high, inner = scores.low[keep], scores.high[keep], np.isfinite(z)
+            width[inner] = 2.0 * np.minimum(z[inner] - low[inner], high[inner] - z[inner])  # some are open on one side
+        return cls(z, p, n.sum(axis=0), infinite, w[0], w[1], w2, *costs(z), width, scores.exact)
 
     @property
     def weight(self) -> Array:
@@ -51,9 +56,17 @@ class Claims:
         """Weight of all rows."""
         return float(self.weight.sum())
 
-    def suffered(self) -> Array:
-        """Nats that the rows of each cell cost as claimed, infinite rows at 0; float64[m], summed, not averaged."""
-        return self.ones * self.if_one + self.zeros * self.if_zero
+    def suffered(self, exactly: float | None = None) -> Array:
+        """Nats that the rows of each cell cost as claimed, infinite rows at 0; float64[m], summed, not averaged.
+
+        exactly: what they add up to. Rows of a cell claim what its middle does, or a little more or less; the rest is
+        shared out by how much that can be, (1 - p) for a one and p for a zero, times the width.
+        """
+        nats = self.ones * self.if_one + self.zeros * self.if_zero
+        doubt = (self.ones * np.exp(-self.if_zero) + self.zeros * np.exp(-self.if_one)) * self.width
+        if exactly is not None and doubt.any():
+            nats = nats + (exactly - nats.sum()) * (doubt / doubt.sum())
+        return nats
 
     def brier(self) -> Array:
         """Sum of w (p - y)^2 of each cell, float64[m]."""
@@ -92,5 +105,5 @@ def pooled(claims: Claims, most: int) -> Claims:
     z = np.where(certain[start], claims.z[start], np.log(np.maximum(yes, tiny)) - np.log(np.maximum(no, tiny)))
     return Claims(
         z, np.where(certain[start], claims.p[start], yes), add(claims.rows), add(claims.infinite), add(claims.zeros),
-        add(claims.ones), add(claims.squares), *costs(z), False,
+        add(claims.ones), add(claims.squares), *costs(z), np.zeros(len(z)), False,
     )  # fmt: skip

@@ -31,7 +31,7 @@ def bins(state: Any) -> tuple[ConfidenceBin, ...]:
     start = _starts(held.rows, held.wh)
     end = np.append(start[1:], np.flatnonzero(held.rows)[-1] + 1)
     edges = sigmoid(np.asarray(held.edges, np.float64))
-    names = ("rows", "infinite", "w", "right", "claimed", "wl", "wh", "w2v")
+    names = ("rows", "infinite", "w", "w_finite", "right", "claimed", "wl", "wh", "w2v")
     sums = {name: np.add.reduceat(getattr(held, name), start).tolist() for name in names}
     return tuple(
         _bin(float(edges[a]), float(edges[b]), *numbers)
@@ -40,12 +40,13 @@ def bins(state: Any) -> tuple[ConfidenceBin, ...]:
 
 
 def _bin(
-    low: float, high: float, rows: int, infinite: int, w: float, right: float, claimed: float, wl: float, wh: float,
-    w2v: float,
+    low: float, high: float, rows: int, infinite: int, w: float, w_finite: float, right: float, claimed: float,
+    wl: float, wh: float, w2v: float,
 ) -> ConfidenceBin:  # fmt: skip
     z = math.inf if infinite else (wl - wh) / math.sqrt(w2v) if w2v > 0 else None
     loss = math.inf if infinite else wl / w
-    return ConfidenceBin(low, high, rows, w, claimed / w, right / w, loss, wh / w, z)
+    entropy = wh / w_finite if w_finite > 0 else 0.0  # only rows of finite loss tell theirs
+    return ConfidenceBin(low, high, rows, w, claimed / w, right / w, loss, entropy, z)
 
 
 def _starts(rows: Array, nats: Array) -> Array:

@@ -50,16 +50,15 @@ def decomposition(
 ) -> Decomposition:
     """One problem. part: its mean loss, infinite rows at 0, where it is known exactly; else that of the cells."""
     total, infinite = claims.total, int(claims.infinite.sum())
-    suffered = claims.suffered()
-    own = float(suffered.sum()) / total
-    part = own if part is None else part
+    suffered = claims.suffered(None if part is None else part * total)
+    part = float(suffered.sum()) / total if part is None else part
     found = fit(claims.zeros, claims.ones)
     binned = float(entropies(found.zeros, found.ones).sum()) / total
     uncertainty = float(entropies(claims.zeros.sum(), claims.ones.sum())) / total
     bound = 0.0 if claims.exact else max(0.0, binned - least(claims) / total)
     # The claims and the base rate are increasing maps of the score too: no fit is worse, but for rounding and cells.
     left = min(binned, uncertainty) if infinite else min(binned, uncertainty, part)
-    nats = (suffered * (part / own if own else 1.0) - _recalibrated(claims, found)) / total
+    nats = (suffered - _recalibrated(claims, found)) / total
     nats[claims.infinite > 0] = math.inf
     expected = null(claims, seed, problems)
     return Decomposition(
