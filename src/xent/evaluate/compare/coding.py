@@ -31,7 +31,8 @@ Read = Any  # Coded, or float64 [n]
 
 def read(array: Any, column: Column) -> Read:
     """The values of a batch."""
-    return read_any(array, column)
+    found: Read = read_any(array, column)
+    return found
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _by_text(column: str, names: list[str], kind: Column) -> Coder:
 
     def of(array: Any) -> np.ndarray:
         coded = read(array, kind)
-        return np.array([slot.get(name, 0) for name in coded.names], np.int32)[coded.codes]
+        return np.asarray(np.array([slot.get(name, 0) for name in coded.names], np.int32)[coded.codes])
 
     return Coder(column, len(names), tuple(names), of)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -45,7 +46,15 @@ class Book:
     slices: dict[str, Sums]
     width: dict[str, int]  # slots for each value of a column: those of the clusters, or 1
     infinite: list[int] = field(default_factory=lambda: [0, 0, 0])  # on a alone, on b alone, on both
-    better: np.ndarray = field(default_factory=lambda: fixed.zeros(3))  # weight of rows: a better, equal, b better
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(3, np.int64))  # rows: a better, equal, b better
+    weights: np.ndarray = field(default_factory=lambda: fixed.zeros(3))  # and their weights, where there are some
+
+
+def shares(book: Book) -> tuple[float, float]:
+    """Shares of rows, by weight, on which b is better and on which both cost the same."""
+    each = [fixed.value(w) for w in book.weights] if book.weights.any() else [Fraction(int(n)) for n in book.counts]
+    whole = sum(each, Fraction(0))
+    return float(each[2] / whole), float(each[1] / whole)
 
 
 class Ledger:
@@ -53,15 +62,16 @@ class Ledger:
 
     def __init__(
         self, models: int, pairs: Sequence[tuple[int, int]], slots: int, columns: Mapping[str, int], *, clustered: bool,
-        alone: bool,
+        alone: bool, weighted: bool,
     ) -> None:  # fmt: skip
         self.narrow = [c for c, n in columns.items() if clustered and n * slots * len(pairs) > MOST_SLOTS]
         width = {c: slots if clustered and c not in self.narrow else 1 for c in columns}
         self.books = [
-            Book(a, b, Sums.empty(slots), {c: Sums.empty(n * width[c]) for c, n in columns.items()}, width)
+            Book(a, b, Sums.empty(slots, weighted=weighted),
+                 {c: Sums.empty(n * width[c], weighted=weighted) for c, n in columns.items()}, width)
             for a, b in pairs
-        ]
-        self.alone = [Sums.empty(slots) for _ in range(models)] if alone else []
+        ]  # fmt: skip
+        self.alone = [Sums.empty(slots, weighted=weighted) for _ in range(models)] if alone else []
 
     def add(self, chunk: Chunk) -> None:
         """Take in a batch."""
@@ -81,7 +91,10 @@ class Ledger:
     def _add(self, book: Book, chunk: Chunk, both: np.ndarray | None) -> None:
         la, lb, w, slot = chunk.loss[book.a], chunk.loss[book.b], chunk.weight, chunk.slot
         sign = (la > lb).astype(np.int32) - (la < lb) + 1
-        fixed.scatter(book.better, sign.astype(np.int32), np.ones(len(la)) if w is None else w)
+        if w is None:
+            book.counts += np.bincount(sign, minlength=3)
+        else:
+            fixed.scatter(book.weights, sign, w)
         if both is not None:
             la, lb, slot = la[both], lb[both], slot[both]
             w = None if w is None else w[both]

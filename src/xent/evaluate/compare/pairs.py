@@ -15,9 +15,8 @@ from ..analysis.spreads import jackknife, over_time
 from ..faults import needs
 from ..registers import rounded
 from ..scores import mean_loss
-from ..state import fixed
 from ..tally import Tally
-from .ledger import Book
+from .ledger import Book, shares
 from .multiplicity import holm
 from .records import Pair, PairSlice
 from .sums import Sums, mean_of, nearest, plain_error, power_rows
@@ -86,14 +85,17 @@ def pair_of(book: Book, names: Sequence[str], tallies: Sequence[Tally], method: 
     """Everything but what the other pairs decide (p_holm, verdict)."""
     only_a, only_b, both = book.infinite
     mean = mean_of(book.sums)
-    finite = nearest(mean)
+    tally = tallies[book.a]
+    if any(book.infinite):
+        finite = nearest(mean)
+    else:  # every row counts: the difference of the two losses, rounded once
+        finite = rounded(_exactly(tally) - _exactly(tallies[book.b]))
     error = error_of(book.sums, method)
     reach = error.reach(method.level) if mean is not None else None
-    equal, weight = fixed.value(book.better[1]), sum((fixed.value(s) for s in book.better), Fraction(0))
+    better, ties = shares(book)
     difference: float | None = finite
     if only_a or only_b:
         difference = None if only_a and only_b else math.inf if only_a else -math.inf
-    tally = tallies[book.a]
     own = mean_loss(tally, slice(0, tally.classes))
     rows = int(book.sums.rows.sum())
     return Pair(
@@ -103,7 +105,7 @@ def pair_of(book: Book, names: Sequence[str], tallies: Sequence[Tally], method: 
         p_value=error.p_value(finite) if mean is not None else None, p_holm=None,
         percent=100.0 * difference / own if difference is not None and math.isfinite(difference)
         and own and math.isfinite(own) else None,
-        ratio=_exp(difference), better=float(fixed.value(book.better[2]) / weight), ties=float(equal / weight),
+        ratio=_exp(difference), better=better, ties=ties,
         rows_for_power=power_rows(rows, finite, error.standard_error, method.level),
         infinite_a=only_a, infinite_b=only_b, infinite_both=both,
         decided=None if bool(only_a) == bool(only_b) else names[book.b if only_a else book.a],
@@ -113,6 +115,11 @@ def pair_of(book: Book, names: Sequence[str], tallies: Sequence[Tally], method: 
 
 def _exp(x: float | None) -> float | None:
     return None if x is None else math.inf if x > 709 else math.exp(x)
+
+
+def _exactly(tally: Tally) -> Fraction:
+    cells = slice(0, tally.classes)
+    return tally.total("wl", cells) / tally.total("w", cells)
 
 
 def judged(pairs: Sequence[Pair], level: float) -> tuple[Pair, ...]:

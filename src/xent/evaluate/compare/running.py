@@ -84,6 +84,7 @@ def run(judges: Sequence[Judge], plan: Plan, progress: Progress | None, batch_ro
     ledger = Ledger(
         len(judges), pairs, slots, {c: len(names) for c, names in labels.items()},
         clustered=plan.cluster is not None, alone=plan.method != "iid",
+        weighted=judges[0].plan.weight is not None,
     )  # fmt: skip
     lost = Lost(judges)
     _enter(blocks, ledger, lost, labels)

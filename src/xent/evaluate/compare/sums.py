@@ -16,49 +16,56 @@ from ..registers import root, rounded
 from ..state import fixed
 
 WILD = 2.0**45  # of w d: its square just fits (state/fixed.py)
-COLUMNS = ("w", "wd", "w2", "w2d", "w2d2")
+# Sums that are kept with weights and without; without, the others are these or counts.
+WEIGHTED = ("w", "wd", "w2", "w2d", "w2d2")
+PLAIN = ("wd", "w2d2")
+_SAME = {"w2d": "wd"}
 
 
 @dataclass
 class Sums:
     """Sums of w, wd, w2, w2d, w2d2 by slot, and rows; wild: rows too far out for a square."""
 
+    kept: tuple[str, ...]
     table: np.ndarray
     rows: np.ndarray
     beyond: dict[int, Fraction] = field(default_factory=dict)  # slot -> wd of wild rows
     wild: int = 0
 
     @classmethod
-    def empty(cls, slots: int) -> Sums:
-        return cls(fixed.zeros(slots, len(COLUMNS)), np.zeros(slots, np.int64))
+    def empty(cls, slots: int, *, weighted: bool) -> Sums:
+        kept = WEIGHTED if weighted else PLAIN
+        return cls(kept, fixed.zeros(slots, len(kept)), np.zeros(slots, np.int64))
 
     def add(self, slot: np.ndarray, d: np.ndarray, w: np.ndarray | None) -> None:
-        """Take in rows: slot int32 [n], d float64 [n] finite, w float64 [n] (None: 1)."""
-        x = np.empty((len(d), len(COLUMNS)))
-        weight = np.ones(1) if w is None else w
-        x[:, 0] = weight
-        x[:, 2] = weight * weight
+        """Take in rows: slot int32 [n], d float64 [n] finite, w float64 [n] (None: without weights)."""
+        x = np.empty((len(d), len(self.kept)))
         with np.errstate(over="ignore", invalid="ignore"):
-            x[:, 1] = weight * d
-            x[:, 3] = weight * x[:, 1]
-            x[:, 4] = x[:, 1] * x[:, 1]
-            wild = ~(abs(x[:, 1]) < WILD)
-        if wild.any():
-            self._far(slot, d, weight, wild)
-            x[wild, 1] = x[wild, 3] = x[wild, 4] = 0.0
+            wd = d if w is None else w * d
+            wild = ~(abs(wd) < WILD)
+            if wild.any():
+                self._far(slot, d, w, wild)
+                wd = np.where(wild, 0.0, wd)
+        if w is not None:
+            x[:, 0], x[:, 2], x[:, 3] = w, w * w, w * wd
+        x[:, self.kept.index("wd")] = wd
+        x[:, -1] = wd * wd
         fixed.scatter(self.table, slot, x)
         self.rows += np.bincount(slot, minlength=len(self.rows))
 
-    def _far(self, slot: np.ndarray, d: np.ndarray, weight: np.ndarray, wild: np.ndarray) -> None:
+    def _far(self, slot: np.ndarray, d: np.ndarray, w: np.ndarray | None, wild: np.ndarray) -> None:
         for i in np.flatnonzero(wild).tolist():
-            own = Fraction(float(d[i])) * Fraction(float(weight[i % len(weight)]))
+            own = Fraction(float(d[i])) * (1 if w is None else Fraction(float(w[i])))
             self.beyond[int(slot[i])] = self.beyond.get(int(slot[i]), Fraction(0)) + own
             self.wild += 1
 
     def total(self, name: str, slots: np.ndarray | None = None) -> Fraction:
-        """The sum called so over some slots (all)."""
-        at = COLUMNS.index(name)
+        """The sum called so over some slots (all), exactly as it is kept."""
         chosen = range(len(self.table)) if slots is None else slots.tolist()
+        name = name if name in self.kept else _SAME.get(name, name)
+        if name not in self.kept:
+            return Fraction(sum(int(self.rows[s]) for s in chosen))
+        at = self.kept.index(name)
         raw = sum((fixed.value(self.table[s, at]) for s in chosen), Fraction(0))
         if name == "wd":
             raw += sum((self.beyond.get(s, Fraction(0)) for s in chosen), Fraction(0))
@@ -66,7 +73,9 @@ class Sums:
 
     def floats(self, name: str) -> np.ndarray:
         """The sums called so by slot, float64 (wild rows left out)."""
-        return np.asarray(fixed.floats(self.table[:, COLUMNS.index(name)]))
+        if name not in self.kept:
+            return self.rows.astype(np.float64)
+        return np.asarray(fixed.floats(self.table[:, self.kept.index(name)]))
 
 
 def mean_of(sums: Sums, slots: np.ndarray | None = None) -> Fraction | None:

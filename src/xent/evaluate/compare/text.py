@@ -27,6 +27,12 @@ def text(found: Comparison, *, ascii_only: bool = False) -> str:
     return only_ascii_of(out) if ascii_only else out
 
 
+def brief(x: float | None) -> str:
+    """Nats in eight columns at most."""
+    said = nats(x)
+    return said if x is None or len(said) <= 8 else f"{x:.1e}"
+
+
 def only_ascii_of(out: str) -> str:
     """In ASCII."""
     return only_ascii(out.replace("∞", "inf").replace("−", "-"))
@@ -70,8 +76,8 @@ def _model(m: Model, parts: bool, lost: bool) -> str:
         bounds = f"[{nats(m.low)}, {nats(m.high)}]" if m.low is not None else ""
     line = f"  {left(m.name, 19)}{nats(m.log_loss):>9}  {bounds:<18}{percent(m.accuracy):>9}"
     if parts:
-        return line + f"{nats(m.miscalibration):>9}{nats(m.discrimination):>9}"
-    return line + f"{nats(m.entropy):>9}" + (f"{count(m.infinite):>9}" if lost else "")
+        return line + f"{brief(m.miscalibration):>9}{brief(m.discrimination):>9}"
+    return line + f"{brief(m.entropy):>9}" + (f"{count(m.infinite):>9}" if lost else "")
 
 
 def shown_pairs(found: Comparison, most: int) -> list[Pair]:
@@ -86,7 +92,7 @@ def _pairs(found: Comparison) -> list[str]:
         half = None if p.high is None or p.difference != p.finite_difference else p.high - p.finite_difference
         own = p.p_holm if p.decided is None else None
         difference = signed(p.difference) if p.difference is not None else "∞ − ∞"
-        line = f"  {left(p.a, 15)}{left(p.b, 15)}{difference.replace('infinite', '∞'):>9}{nats(half):>9}"
+        line = f"  {left(p.a, 15)}{left(p.b, 15)}{difference.replace('infinite', '∞'):>9}{brief(half):>9}"
         lines.append(line + f"{bare_chance(own):>10}{percent(p.better):>9}{_needed(p):>11}")
     if len(found.pairs) > MOST_PAIRS:
         lines.append(f"… {len(found.pairs) - MOST_PAIRS} more in --json")
@@ -125,7 +131,7 @@ def _slices(found: Comparison) -> list[str]:
         title = f"by {column.strip('()')}, {own[0].a} − {own[0].b}"
         lines += ["", f"{left(title, 31)}{'rows':>11}{'A − B':>10}{'SE':>10}{'part':>9}{'q':>8}"]
         for s in own[:MOST_SLICES]:
-            line = f"  {left(s.value, 29)}{count(s.rows):>11}{signed(s.difference):>10}{nats(s.standard_error):>10}"
+            line = f"  {left(s.value, 29)}{count(s.rows):>11}{signed(s.difference):>10}{brief(s.standard_error):>10}"
             lines.append(line + f"{signed(s.part):>9}{bare_chance(s.q_value):>8}")
         if len(own) > MOST_SLICES:
             lines.append(f"… {len(own) - MOST_SLICES} more in --json")
