@@ -5,8 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from real_data import real
 
 from xent.evaluate.analysis.confusion import confusion
+from xent.evaluate.door import gather
+from xent.evaluate.scores import result
 
 
 def state_of(classes, seed=0, n=4000):
@@ -63,3 +66,25 @@ def test_what_costs_most_is_shown_and_the_rest_is_pooled():
 
 def test_there_is_no_table_without_classes():
     assert confusion(SimpleNamespace(confusion=None)) is None
+
+
+@pytest.mark.parametrize("name", ["netcal_cifar/densenet-bc-100-cifar-100", "netcal_cifar/lenet-5-cifar-10", "20news"])
+def test_cells_of_real_predictions_add_up_to_their_score(name):
+    if name == "20news":
+        folder = real("label_errors")
+        state = gather(
+            probs=folder / "20news_test_set_pyx.npy", targets=folder / "20news_test_set_original_labels.npy",
+            analyse=True,
+        )  # fmt: skip
+    else:
+        state = gather(real(f"{name}.npz"), analyse=True)
+    found, score = confusion(state), result(state)
+    assert math.fsum(x for row in found.nats for x in row) == pytest.approx(score.finite_part, rel=1e-12, abs=0)
+    assert sum(x for row in found.rows for x in row) == score.rows
+    if len(found.classes) == score.classes:
+        right = sum(found.rows[k][k] for k in range(score.classes)) / score.rows
+        assert right == pytest.approx(score.accuracy, abs=1e-12)
+        for own in score.by_class:
+            assert sum(found.rows[found.classes.index(own.name)]) == own.rows
+    assert all(type(x) is float for row in found.nats for x in row)
+    assert all(type(x) is int for row in found.rows for x in row)

@@ -248,4 +248,6 @@ def test_slices_of_a_file_are_found_without_asking():
     found = slices(gather(table, sample_weight="none", analyse=True), 0.95, 0)
     assert found.found[0].where == (("city", "Bonn"),) and found.found[0].confirmed
     assert set(found.columns) == {"city", "age", "size", "user", "w"}
+    for s in found.found:
+        assert all(x is None or type(x) in (tuple, bool, float, int) for x in vars(s).values())
     assert slices(gather(table, analyse=True, slices="none"), 0.95, 0).found == ()

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from xent.evaluate.analysis import spreads as room
-from xent.evaluate.analysis.spreads import jackknife, over_time, spreads
+from xent.calibrate.gain import student
+from xent.evaluate.analysis.spreads import jackknife, notes, over_time, spreads
+from xent.evaluate.door import gather
+from xent.evaluate.scores import result
 
 SIMULATIONS = 400
 
@@ -72,7 +74,7 @@ def test_the_reach_over_time_is_that_of_the_tabled_critical_values():
     """Kiefer & Vogelsang 2005, Bartlett, 97.5 %: 1.9600 + 2.9694 b + 0.4160 b^2 - 0.5324 b^3."""
     for b in (0.02, 0.05, 0.1, 0.2):
         tabled = 1.9600 + 2.9694 * b + 0.4160 * b**2 - 0.5324 * b**3
-        ours = room.student(0.025, int(1.5 / b)) / math.sqrt(1 - b + b * b / 3)
+        ours = student(0.025, int(1.5 / b)) / math.sqrt(1 - b + b * b / 3)
         assert 0.99 * tabled < ours < 1.03 * tabled
 
 
@@ -113,7 +115,7 @@ def test_too_few_units_are_said():
     loss, weight = np.arange(100.0), np.ones(100)
     found = spreads(state_of(loss, weight, bucket=np.arange(100) % 7, step=np.arange(100)), score_of(loss, weight))
     assert [s.units for s in found] == [100, 7, 100]
-    (note,) = room.notes(found)
+    (note,) = notes(found)
     assert "`user`" in note and "7 buckets" in note
 
 
@@ -162,3 +164,29 @@ def test_independent_rows_are_not_punished():
 
     assert abs(coverage(draw, "bucket")[1] - 0.95) < 4 * math.sqrt(0.95 * 0.05 / SIMULATIONS)
     assert abs(coverage(draw, "step")[1] - 0.95) < 4 * math.sqrt(0.95 * 0.05 / SIMULATIONS)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_predictions_are_judged_by_their_own_clusters_and_times(weighted):
+    rng = np.random.default_rng(8)
+    user, day, w = rng.integers(0, 40, 3000), rng.integers(0, 90, 3000), rng.uniform(0.5, 2, 3000)
+    p = rng.uniform(0.02, 0.98, 3000)
+    y = (rng.uniform(size=3000) < p).astype(int)
+    loss = -np.where(y == 1, np.log(p), np.log1p(-p))
+    if not weighted:
+        w = np.ones(3000)
+    table = {"label": y, "prob": p, "user": user, "day": day, "w": w}
+    state = gather(table, sample_weight="w", cluster="user", time="day", slices="none")
+    iid, cluster, time = spreads(state, result(state))
+    assert iid.standard_error == result(state).standard_error and (iid.low, iid.high) != (cluster.low, cluster.high)
+    at = dict(zip(state.sample.loss.tolist(), state.sample.bucket.tolist(), strict=True))
+    bucket = np.array([min(at.items(), key=lambda pair: abs(pair[0] - x))[1] for x in loss[:200]])
+    assert all(len(set(bucket[user[:200] == u])) <= 1 for u in range(40))  # users are whole in their buckets
+    place = {int(u): int(b) for u, b in zip(user[:200], bucket, strict=True)}
+    home = np.array([place[int(u)] for u in user])
+    expected = jackknife(np.bincount(home, w * loss, 256), np.bincount(home, w, 256))
+    assert (cluster.standard_error, cluster.units) == (pytest.approx(expected[0], rel=1e-9), expected[1])
+    steps = over_time(np.bincount(day, w * loss), np.bincount(day, w))
+    assert (time.standard_error, time.units, time.lags) == (pytest.approx(steps[0], rel=1e-9), steps[1], steps[2])
+    for s in (iid, cluster, time):
+        assert all(x is None or type(x) in (str, float, int) for x in vars(s).values())

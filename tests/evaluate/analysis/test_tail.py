@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from xent.evaluate.analysis.tail import tail
+from xent.evaluate.door import gather
 
 EDGES = np.concatenate([np.arange(0, 64 * 16 + 1) / 16, np.arange(72, 1105, 8.0)])
 
@@ -134,3 +135,36 @@ def test_few_rows(n):
     found = tail(state_of(np.arange(1.0, n + 1)), None)
     assert found.top_percent is None
     assert found.half_rows >= 1 and found.lorenz[-1] == pytest.approx((1.0, 1.0))
+
+
+def test_the_tail_of_predictions_is_that_of_their_losses():
+    rng = np.random.default_rng(6)
+    p = rng.beta(0.5, 0.5, 20000)
+    y = (rng.uniform(size=20000) < p).astype(int)
+    p[0], y[0] = 0.0, 1
+    with np.errstate(divide="ignore"):
+        loss = -np.where(y == 1, np.log(p), np.log1p(-p))
+    state = gather(targets=y, probs=p, analyse=True, rows=30)
+    found, plain = tail(state, None), tail(state_of(loss, kept=30), None)
+    assert found.half_rows == plain.half_rows and found.half_share == pytest.approx(plain.half_share, rel=1e-9)
+    assert found.top_percent == pytest.approx(plain.top_percent, rel=1e-6)
+    assert found.variance_top10 == pytest.approx(plain.variance_top10, rel=1e-9)
+    assert np.array(found.lorenz) == pytest.approx(np.array(plain.lorenz), rel=1e-6)
+    for b in found.histogram:  # outcomes were drawn from the claims
+        assert abs(b.rows - b.expected) < 5 * math.sqrt(b.expected) + 1
+    for b in found.histogram:
+        assert [type(x) for x in vars(b).values()] == [float, float, int, float, float]
+
+
+def test_labels_are_cells():
+    rng = np.random.default_rng(7)
+    p = rng.beta(0.5, 0.5, (4000, 3))
+    y = (rng.uniform(size=p.shape) < p).astype(int)
+    loss = -np.where(y == 1, np.log(p), np.log1p(-p))
+    found = tail(gather(targets=y, probs=p, analyse=True), None)
+    cells, rows = np.sort(loss.ravel())[::-1], loss.mean(axis=1)
+    half = int(np.searchsorted(np.cumsum(cells), cells.sum() / 2)) + 1
+    assert found.half_rows == pytest.approx(half, rel=0.01)
+    assert found.half_share == pytest.approx(half / cells.size, rel=0.01)
+    squares = np.sort((rows - rows.mean()) ** 2 * (rows > rows.mean()))[::-1]
+    assert found.variance_top10 == pytest.approx(squares[:10].sum() / ((rows - rows.mean()) ** 2).sum(), rel=1e-9)

@@ -90,9 +90,8 @@ def _histogram(losses: Any) -> tuple[LossBin, ...]:
     ends = np.minimum(starts + width, last)
     sums = [np.add.reduceat(np.asarray(x)[:last], starts) for x in (rows, weight, losses.nats, losses.expected)]
     average = float(rows.sum() / math.fsum(weight))
+    edges = [float(x) for x in losses.edges]
     return tuple(
-        LossBin(
-            float(losses.edges[a]), float(losses.edges[b]), int(n), float(cost), float(e) * (n / w if n else average)
-        )
-        for a, b, n, w, cost, e in zip(starts, ends, *sums, strict=True)
-    )  # fmt: skip
+        LossBin(edges[a], edges[b], n, cost, e * (n / w if n else average))
+        for a, b, n, w, cost, e in zip(starts, ends, *(x.tolist() for x in sums), strict=True)
+    )
