@@ -10,6 +10,10 @@ from markupsafe import Markup
 
 from .numbers import Numbers
 
+_NAMES = {
+    "temperature": "temperature scaling", "platt": "Platt scaling", "beta": "beta calibration",
+    "vector": "vector scaling", "matrix": "matrix scaling", "isotonic": "isotonic recalibration",
+}  # fmt: skip
 _TEMPERATURE = re.compile(r"T = ([0-9.eE+-]+)")
 
 
@@ -47,6 +51,7 @@ def _repair(numbers: Numbers, path: str, rung: dict[str, Any]) -> Markup:
         what = "over-confidence" if over else "under-confidence"
         how = Markup("dividing the logits by <b>{}</b>").format(found[1])
     else:
-        what = "miscalibration"
-        how = Markup("<b>{}</b> ({})").format(rung["method"], numbers.text(path + ".said"))
+        name = _NAMES.get(rung["method"], rung["method"])
+        how = Markup("<b>{}</b> ({})").format(name, numbers.text(path + ".said"))
+        return Markup("{} of this loss can be repaired: {} gives <b>{}</b> nats.").format(share, how, rest)
     return Markup("{} of this loss is {}: {} gives <b>{}</b> nats.").format(share, what, how, rest)

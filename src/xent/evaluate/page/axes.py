@@ -9,7 +9,10 @@ from typing import Any
 
 from .ink import MUTED
 
-_TICKS = (1e-6, 1e-5, 1e-4, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
+_NINES = (0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6)
+FARTHEST = 14.0  # logits beyond it, 1e-6, stand on the rim
+ROOM = 1.0  # logits shown beyond the outermost claims
+NARROW = 50  # a bar is at least a 50th of the axis wide
 
 
 def logit(p: float) -> float:
@@ -18,34 +21,70 @@ def logit(p: float) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """A probability axis: as it is, or by logit between -edge and edge, where everything beyond is drawn."""
+    """A probability axis from `low` to `high`: as it is, or by logits, where everything beyond stands on the rim."""
 
-    edge: float | None
+    low: float = 0.0
+    high: float = 1.0
+    stretched: bool = False
 
     @classmethod
-    def of(cls, probs: Iterable[float], *, stretched: bool) -> Scale:
-        """The scale that shows all of `probs`; 0 and 1, which have no logit, and the far tails stand on the rim."""
-        if not stretched:
-            return cls(None)
-        finite = [abs(z) for z in map(logit, probs) if math.isfinite(z)]
-        return cls(min(max([*finite, 3.0]) * 1.05, 14.0))
+    def around(cls, probs: Iterable[float], room: float = ROOM) -> Scale:
+        """The stretched scale that shows `probs`, as far as they have a logit that is not too far out."""
+        finite = [min(max(z, -FARTHEST), FARTHEST) for z in map(logit, probs) if math.isfinite(z)] or [0.0]
+        low, high = min(finite) - room, max(finite) + room
+        middle = max(4.0 - (high - low), 0.0) / 2
+        return cls(low - middle, high + middle, True)
 
     def __call__(self, p: float) -> float:
-        return p if self.edge is None else min(max(logit(p), -self.edge), self.edge)
+        return min(max(logit(p) if self.stretched else p, self.low), self.high)
 
     @property
     def limits(self) -> tuple[float, float]:
-        return (0.0, 1.0) if self.edge is None else (-self.edge, self.edge)
+        """With a margin, so that lines on the rim are seen."""
+        margin = 0.02 * (self.high - self.low)
+        return self.low - margin, self.high + margin
 
-    def ticks(self, low: float | None = None) -> tuple[list[float], list[str]]:
-        """Places and their probabilities in words; at most seven; low: where the axis begins, if not at its end."""
-        if self.edge is None:
+    def ticks(self, most: int = 7) -> tuple[list[float], list[str]]:
+        """Places and their probabilities in words, at most so many."""
+        if not self.stretched:
             return [0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"]
-        low = -self.edge if low is None else low
-        fit = [p for p in _TICKS if low <= logit(p) <= self.edge]
-        while len(fit) > 7:
-            fit = [p for p in fit if p == 0.5 or round(abs(math.log10(min(p, 1 - p)))) % 2 == 0][:7]
-        return [logit(p) for p in fit], [f"{p:.6f}".rstrip("0").removeprefix("0") for p in fit]
+        marks = [(logit(p), f"{p:g}".removeprefix("0") if p > 1e-5 else f"{p:.0e}".replace("e-0", "e−")) for p in _NINES]
+        marks += [(-z, f".{'9' * (i + 1)}" if i < 4 else f"1−{said}") for i, (z, said) in enumerate(marks)]
+        fit = sorted(m for m in [*marks, (0.0, ".5")] if self.low <= m[0] <= self.high)
+        while len(fit) > most:
+            fit = fit[len(fit) // 2 % 2 :: 2]
+        return [z for z, _ in fit], [said for _, said in fit]
+
+
+def area(
+    scale: Scale, spans: Sequence[tuple[float, float]], values: Sequence[float]
+) -> tuple[list[tuple[float, float]], list[float]]:
+    """Spans on the scale and densities over them, neighbours pooled until each is wide enough to be seen."""
+    least = (scale.high - scale.low) / NARROW
+    found: list[tuple[float, float]] = []
+    sums: list[float] = []
+    for (low, high), value in zip(spans, values, strict=True):
+        start, stop = scale(low), scale(high)
+        if found and found[-1][1] - found[-1][0] < least and start - found[-1][1] < least:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+            sums[-1] += value
+        else:
+            found.append((start, stop))
+            sums.append(value)
+    for i in range(len(found) - 1, 0, -1):
+        if found[i][1] - found[i][0] < least and found[i][0] - found[i - 1][1] < least:
+            found[i - 1] = (found[i - 1][0], found.pop(i)[1])
+            sums[i - 1] += sums.pop(i)
+    found = [_widened(span, least, scale) for span in found]
+    return found, [value / (high - low) for (low, high), value in zip(found, sums, strict=True)]
+
+
+def _widened(span: tuple[float, float], least: float, scale: Scale) -> tuple[float, float]:
+    low, high = span
+    if high - low >= least:
+        return span
+    middle = min(max((low + high) / 2, scale.low + least / 2), scale.high - least / 2)
+    return middle - least / 2, middle + least / 2
 
 
 def steps(spans: Sequence[tuple[float, float]], values: Sequence[float]) -> tuple[list[float], list[float]]:

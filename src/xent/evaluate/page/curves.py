@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from .axes import Scale, bare, logit, steps, tops
+from .axes import Scale, bare, steps, tops
 from .ink import BAND, COOL, INK, MUTED, RULE, WARM, canvas, inked, svg
 from .numbers import Numbers, shown
 
@@ -16,7 +16,7 @@ from .numbers import Numbers, shown
 def claims(numbers: Numbers, path: str, key: str) -> Markup:
     """Loss suffered and loss claimed (entropy) by the confidence of the favourite."""
     bins = numbers.raw(path)
-    scale = Scale.of((b["confidence"] for b in bins), stretched=True)
+    scale = Scale.around((b["confidence"] for b in bins), 0.3)
     xs = [scale(b["confidence"]) for b in bins]
     suffered, most = tops([float(b["log_loss"]) for b in bins])
     claimed = [float(b["entropy"]) for b in bins]
@@ -32,13 +32,12 @@ def claims(numbers: Numbers, path: str, key: str) -> Markup:
     at = max(inner, key=lambda i: abs(suffered[i] - claimed[i]))
     for said, ys, other in (("suffered", suffered, claimed), ("claimed", claimed, suffered)):
         up = ys[at] >= other[at] or ys[at] < 0.15 * most
-        axes.annotate(said, (xs[at], ys[at]), (0, 7 if up else -7), textcoords="offset points", color=INK,
+        near = ys[max(at - 1, 0) : at + 2]
+        axes.annotate(said, (xs[at], max(near) if up else min(near)), (0, 7 if up else -7), textcoords="offset points", color=INK,
                       va="bottom" if up else "top", ha="left" if at < len(bins) / 2 else "right")  # fmt: skip
-    first = min([*xs, 0.0])
-    places, words = scale.ticks(first)
-    axes.set(
-        xticks=places, xticklabels=words, xlabel="confidence of the favourite", ylim=(0, max(most, *claimed) * 1.2)
-    )
+    places, words = scale.ticks()
+    top = max(most, *claimed) * (1.35 if lost else 1.15)
+    axes.set(xticks=places, xticklabels=words, xlabel="confidence of the favourite", xlim=scale.limits, ylim=(0, top))
     bare(axes, "nats a row", ticks=4)
     return svg(figure, key, "Loss suffered against loss claimed, by confidence",
                "Two lines over the confidence of the favourite; where the suffered loss lies above the claimed one the"
@@ -51,7 +50,8 @@ def distribution(numbers: Numbers, path: str, key: str) -> Markup:
     bins = numbers.raw(path)
     last = max((i for i, b in enumerate(bins) if b["rows"]), default=0)
     bins = bins[: last + 1]
-    spans = [(float(b["low"]), min(float(b["high"]), float(b["low"]) * 1.2 + 1)) for b in bins]
+    usual = sorted(float(b["high"]) - float(b["low"]) for b in bins)[len(bins) // 2]
+    spans = [(float(b["low"]), min(float(b["high"]), float(b["low"]) + 2 * usual)) for b in bins]  # the last are wide
     figure, (rows, cost) = canvas(4.2, (1.5, 1))
     heights, edges = steps(spans, [b["rows"] for b in bins])
     rows.stairs(heights, edges, fill=True, color=COOL, baseline=0.5)
@@ -150,4 +150,4 @@ def _apart(ys: list[float], least: float) -> list[float]:
     return places
 
 
-__all__ = ["claims", "distribution", "logit", "lorenz", "plane"]
+__all__ = ["claims", "distribution", "lorenz", "plane"]

@@ -15,14 +15,21 @@ from markupsafe import Markup, escape
 
 NONE = "–"
 LONGEST = 80  # characters of a name that are shown
+_NARROW = 24  # characters of a name that a table does not break
 _SENTENCE = 2000  # characters of a sentence
 _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
+_BREAKS = re.compile("([/_])")  # where the lines of a path may break
+_CODE = re.compile("`([^`]+)`")
 _LONE = re.compile("[\ud800-\udfff]")  # half a pair of UTF-16, from file names that are no UTF-8
 
 
 def nats(x: float) -> str:
     """Four decimals, or as many digits as show a small or a huge number."""
     return f"{x:.4f}" if x == 0 or 0.001 <= abs(x) < 1e6 else f"{x:.2e}"
+
+
+def fixed(x: float) -> str:
+    return f"{x:.4f}"
 
 
 def signed(x: float) -> str:
@@ -58,6 +65,11 @@ def p_value(x: float) -> str:
     return "<0.0001" if x < 0.0001 else f"{x:.4f}" if x < 0.0995 else f"{x:.2f}"
 
 
+def p_said(x: float) -> str:
+    """Behind the letter p in a sentence."""
+    return f"= {said}" if (said := p_value(x))[0] != "<" else f"< {said[1:]}"
+
+
 def sigmas(x: float) -> str:
     return f"{x:+.1f}" if abs(x) < 1e6 else f"{x:+.1e}"
 
@@ -66,9 +78,13 @@ def general(x: float) -> str:
     return f"{x:.4g}"
 
 
+def rough(x: float) -> str:
+    return f"{x:.3g}" if abs(x) < 1000 else count(round(x))
+
+
 FORMS: dict[str, Callable[[float], str]] = {
-    "nats": nats, "signed": signed, "count": count, "percent": percent, "already": already_percent, "level": level, "prob": prob,
-    "p": p_value, "z": sigmas, "general": general,
+    "nats": nats, "fixed": fixed, "signed": signed, "count": count, "percent": percent, "already": already_percent, "level": level, "prob": prob,
+    "p": p_value, "z": sigmas, "p said": p_said, "general": general, "rough": rough,
 }  # fmt: skip
 
 
@@ -129,12 +145,17 @@ class Numbers:
         text = self.raw(path)
         if text is None:
             return Markup('<bdi data-json="{}">{}</bdi>').format(path, NONE)
+        wide = Markup(" class=wide") if len(text) > _NARROW else Markup("")
         whole = Markup(' title="{}"').format(_LONE.sub("\ufffd", text[:400])) if len(text) > LONGEST else Markup("")
-        return Markup('<bdi data-json="{}"{}>{}</bdi>').format(path, whole, shown(text))
+        said = escape(shown(text))
+        if wide:
+            said = Markup(_BREAKS.sub(r"\1<wbr>", str(said)))
+        return Markup('<bdi{} data-json="{}"{}>{}</bdi>').format(wide, path, whole, said)
 
     def text(self, path: str) -> Markup:
         """A sentence that the analysis wrote."""
-        return Markup('<span data-json="{}">{}</span>').format(path, _LONE.sub("\ufffd", self.raw(path)[:_SENTENCE]))
+        said = escape(_LONE.sub("\ufffd", self.raw(path)[:_SENTENCE]))
+        return Markup('<span data-json="{}">{}</span>').format(path, Markup(_CODE.sub(r"<code>\1</code>", str(said))))
 
 
 __all__ = ["FORMS", "LONGEST", "NONE", "Numbers", "escape", "shown", "written"]

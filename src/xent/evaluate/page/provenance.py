@@ -27,7 +27,7 @@ def provenance(numbers: Numbers, at: str, detail: Detail, spreads: Table | None 
     """The last section. at: the path of the record that holds `provenance` and `notes`."""
     origin = numbers.raw(at + "provenance")
     files = Table(numbers, "Input", at + "provenance.hashes", first(origin["hashes"], detail.files), (
-        Column("file", "0", "name"), Column("bytes", "1", "count"), Column("blake2b-128", "2", "name"),
+        Column("file", "0", "name"), Column("bytes", "1", "count"), Column("blake2b-128", "2", "hash"),
     ), more=max(len(origin["hashes"]) - detail.files, 0)) if origin["hashes"] else None  # fmt: skip
     options = Table(numbers, "Options", at + "provenance.options", first(origin["options"], 60), (
         Column("option", "0", "name"), Column("value", "1", "name"),

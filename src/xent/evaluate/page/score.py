@@ -35,7 +35,7 @@ def _about(numbers: Numbers) -> Markup:
     kinds = {"binary": Markup("binary"), "multiclass": Markup("{} classes").format(classes),
              "multilabel": Markup("{} labels").format(classes)}  # fmt: skip
     data = numbers.data
-    return Markup("{} rows, {}, from {} {}").format(rows, kinds[data["kind"]], data["dtype"],
+    return Markup("{} row{}, {}, from {} {}").format(rows, "" if data["rows"] == 1 else "s", kinds[data["kind"]], data["dtype"],
                                                     "logits" if data["form"] == "logits" else "probabilities")  # fmt: skip
 
 
@@ -68,7 +68,10 @@ def _waterfall(numbers: Numbers, detail: Detail) -> Section | None:
         ])  # fmt: skip
     if not (bars or split or soft):
         return None
-    return Section("waterfall", "Where the nats go", {"bars": bars, "split": split, "soft": soft})
+    return Section("waterfall", "Where the nats go", {
+        "bars": bars, "split": split, "soft": soft,
+        "errors": any(step["standard_error"] is not None for step in data["analysis"]["waterfall"]),
+    })  # fmt: skip
 
 
 def _reliability(numbers: Numbers, detail: Detail) -> Section | None:
@@ -136,7 +139,7 @@ def _tail(numbers: Numbers, detail: Detail) -> Section | None:
     filled = [i for i, b in enumerate(tail["histogram"]) if b["rows"] or b["expected"] >= 0.5]
     table = Table(numbers, "Rows by loss", path + ".histogram", filled, (
         Column("from, bits", "low", "general"), Column("to, bits", "high", "general"), Column("rows", "rows", "count"),
-        Column("expected", "expected", "general", "of a calibrated model"), Column("nats", "nats", "general"),
+        Column("expected", "expected", "rough", "of a calibrated model"), Column("nats", "nats", "general"),
     ))  # fmt: skip
     return Section("tail", "How the loss is spread", {"charts": charts, "table": table, "t": path})
 
@@ -159,6 +162,7 @@ def _classes(numbers: Numbers, detail: Detail) -> Section | None:
                   more=max(len(ranked) - detail.classes, 0))  # fmt: skip
     return Section("classes", "Labels" if labels else "Classes", {
         "table": table, "heat": _heat(numbers) if detail.cells else [],
+        "form": "fixed" if numbers.data["finite_part"] > 0.001 else "nats",
     })  # fmt: skip
 
 
@@ -190,10 +194,10 @@ def _slices(numbers: Numbers, detail: Detail) -> Section | None:
     )  # fmt: skip
     tables = []
     for kind, caption, extra in (
-        ("found", "Slices that cost more than they should", (
+        ("found", "Found: further from the mean than chance allows", (
             Column("q", "q_value", "p", "Benjamini-Hochberg"), Column("held out", "held_out", "signed"),
             Column("p there", "held_out_p", "p"), Column("holds", "confirmed", "truth"))),
-        ("given", "Slices by the columns you gave", (Column("p", "p_value", "p"),)),
+        ("given", "By the columns that were asked for", (Column("p", "p_value", "p"),)),
     ):  # fmt: skip
         if slices[kind]:
             tables.append(Table(numbers, caption, f"analysis.slices.{kind}", first(slices[kind], detail.slices),
@@ -214,8 +218,8 @@ def _rows(numbers: Numbers, detail: Detail) -> Section | None:
     ), more=max(len(rows) - detail.dearest, 0)) if rows else None  # fmt: skip
     doubts = Table(numbers, "Rows by the probability of their truth", "analysis.suspects.thresholds",
                    first(suspects["thresholds"], 40), (
-        Column("below", "prob", "general"), Column("rows", "rows", "count"),
-        Column("expected", "expected", "general", "of a calibrated model"), Column("p", "p_value", "p"),
+        Column("below", "prob", "rough"), Column("rows", "rows", "count"),
+        Column("expected", "expected", "rough", "of a calibrated model"), Column("p", "p_value", "p"),
     )) if suspects is not None and suspects["thresholds"] else None  # fmt: skip
     return Section("rows", "Dearest rows", {"table": table, "doubts": doubts, "s": "analysis.suspects"})
 

@@ -24,7 +24,7 @@ class Column(NamedTuple):
 
     @property
     def left(self) -> bool:
-        return self.form in ("name", "text", "where", "truth")
+        return self.form in ("name", "text", "where", "truth", "hash")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class Table:
         kind = Markup(' class="l t"' if column.form == "text" else " class=l" if column.left else "")
         if column.form == "forest":
             return Markup("<td class=forest>{}</td>").format(self._drawn(row))
+        if column.form == "hash":
+            return Markup("<td class=l><code data-json={}>{}</code></td>").format(path, self.numbers.raw(path) or NONE)
         if column.form in ("name", "text", "where"):
             inner = self._where(path) if column.form == "where" else self._name(path, column.form)
             return Markup("<{}{}>{}</{}>").format(tag, kind, inner, end)
@@ -96,7 +98,7 @@ class Table:
 
     def _pair(self, path: str) -> Markup:
         column, value = self.numbers.name(path + ".0"), self.numbers.name(path + ".1")
-        return Markup("<span class=column>{}</span> = {}").format(column, value)
+        return Markup("<span class=eq><span class=column>{}</span> = {}</span>").format(column, value)
 
     def _drawn(self, row: int) -> Markup:
         assert self.forest is not None  # a column of form `forest` comes with one
