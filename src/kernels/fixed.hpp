@@ -66,6 +66,22 @@ inline void merge(Wide &sum, const Wide &other) {
     }
 }
 
+// Values rounded to the nearest multiple of 2^-PLACES, |x| <= FITS, as integers that vector code can add.
+template <int PLACES>
+struct Units {
+    static constexpr double SHIFTER = 1.5 * double(int64_t(1) << (52 - PLACES)), FITS = SHIFTER / 3.0;
+    static int64_t of(double x) { return std::bit_cast<int64_t>(x + SHIFTER) - std::bit_cast<int64_t>(SHIFTER); }
+    static void add(Narrow &sum, int64_t units) {
+        const __int128 whole = (__int128)units << (64 - PLACES);
+        merge(sum, {int64_t(whole >> 64), uint64_t(whole)});
+    }
+    static void add(Wide &sum, int64_t units) {
+        const __int128 whole = (__int128)units << (64 - PLACES);
+        const uint64_t sign = units < 0 ? ~uint64_t(0) : 0;
+        merge(sum, {{sign, uint64_t(whole >> 64), uint64_t(whole), 0}});
+    }
+};
+
 }  // namespace xent::fixed
 
 void bind_fixed(nanobind::module_ &m);

@@ -72,18 +72,18 @@ void cells(const Column &margin, const Out<const int32_t, nb::ndim<1>> &yes, con
 }
 
 template <class Sum>
-void expect(Sum *to, const double *z, const double *w, int64_t n, int64_t labels) {
-    double near[STRIP], far[STRIP], unlikely[STRIP];
-    int32_t likely_bin[STRIP], other_bin[STRIP];
+void expect(Sum *sums, const double *z, const double *w, int64_t n, int64_t labels) {
+    double cost[2][STRIP], p[2][STRIP];   // of the likelier outcome, of the other
+    int32_t bin[STRIP];
+    Chances<Sum> to(sums);
     for (int64_t from = 0; from < n; from += STRIP) {
         const int64_t m = std::min(STRIP, n - from);
-        outcomes(m, z + from, near, far, unlikely);
-        loss_bins(m, near, likely_bin);
-        loss_bins(m, far, other_bin);
-        for (int64_t i = 0; i < m; ++i) {
-            const double weight = w ? w[(from + i) / labels] : 1.0;
-            add(to[likely_bin[i]], weight * (1.0 - unlikely[i]));
-            add(to[other_bin[i]], weight * unlikely[i]);   // nothing where it is impossible
+        outcomes(m, z + from, cost[0], cost[1], p[1]);
+        for (int64_t i = 0; i < m; ++i) p[0][i] = 1.0 - p[1][i];
+        for (int side = 0; side < 2; ++side) {
+            loss_bins(m, cost[side], bin);
+            if (!w) to.add(m, bin, p[side]);
+            else for (int64_t i = 0; i < m; ++i) to.weigh(bin[i], w[(from + i) / labels] * p[side][i]);
         }
     }
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "accumulator.hpp"
+#include "fixed.hpp"
 #include "logarithm.hpp"
 
 namespace xent::histograms {
@@ -47,6 +48,51 @@ XENT_CLONES inline void outcomes(int64_t n, const double *z, double *near, doubl
         far[r] = a + near[r];
         unlikely[r] = e / (1.0 + e);
     }
+}
+
+// Probabilities by what they cost. Those of rows of weight 1 are gathered in integers, as multiples of 2^-50.
+template <class Sum>
+class Chances {
+ public:
+    explicit Chances(Sum *sums) : sums_(sums) {}
+    ~Chances() { settle(); }
+    void add(int64_t n, const int32_t *bin, const double *p) {
+        for (int64_t i = 0; i < n; ++i) units_[bin[i]] += Unit::of(p[i]);
+        if ((since_ += n) >= ADDITIONS) settle();
+    }
+    void weigh(int32_t bin, double weighted) { fixed::add(sums_[bin], weighted); }
+
+ private:
+    using Unit = fixed::Units<50>;
+    static constexpr int64_t ADDITIONS = 4096;   // the room is 2^13, of which one call may take 256
+    void settle() {
+        for (int32_t b = 0; b < LOSS_BINS; ++b) if (units_[b]) { Unit::add(sums_[b], units_[b]); units_[b] = 0; }
+        since_ = 0;
+    }
+    Sum *sums_;
+    int64_t since_ = 0, units_[LOSS_BINS] = {};
+};
+
+// What every class of a block [classes][width] costs, and its probability in the place of its logit.
+XENT_CLONES inline void class_costs(int64_t n, int64_t k, int64_t width, double *x, double *nll, double *most, double *total) {
+    for (int64_t r = 0; r < n; ++r) { most[r] = x[r]; total[r] = 0.0; }
+    for (int64_t j = 1; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) most[r] = x[j * width + r] > most[r] ? x[j * width + r] : most[r];
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) {
+            const double below = most[r] - x[j * width + r], e = exponential(-below);
+            nll[j * width + r] = below;
+            x[j * width + r] = e;
+            total[r] += e;
+        }
+    for (int64_t r = 0; r < n; ++r) { most[r] = natural_log(total[r]); total[r] = 1.0 / total[r]; }
+    for (int64_t j = 0; j < k; ++j)
+        for (int64_t r = 0; r < n; ++r) { nll[j * width + r] += most[r]; x[j * width + r] *= total[r]; }
+}
+
+// The same of probabilities.
+XENT_CLONES inline void log_costs(int64_t n, const double *p, double *nll) {
+    for (int64_t i = 0; i < n; ++i) nll[i] = -natural_log(p[i]);
 }
 
 // The probability that belongs to a logit.

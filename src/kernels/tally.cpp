@@ -108,18 +108,22 @@ Verdict nll(const Batch &in, double *out) {
 
 // Every class of every row by what it costs, with its probability.
 template <class Sum>
-void expect(const Batch &in, Sum *to) {
+void expect(const Batch &in, Sum *sums) {
     Block b(in.x.columns);
     Verdict verdict;
-    std::vector<double> others(b.width);
+    std::vector<double> most(b.width);
     std::vector<int32_t> bin(b.width);
+    histograms::Chances<Sum> to(sums);
+    double *x = b.x.data(), *nll = b.nll.data();
     for (int64_t from = 0; from < in.x.rows; from += b.width) {
         if (!prepare(in, from, b, verdict)) throw std::invalid_argument("expected_classes: a row cannot be judged");
-        spread(b, in.logits, others);
+        if (in.logits) histograms::class_costs(b.rows, b.classes, b.width, x, nll, most.data(), b.sum.data());
+        else histograms::log_costs(int64_t(b.x.size()), x, nll);
         for (int64_t j = 0; j < b.classes; ++j) {
-            const double *p = b.x.data() + j * b.width;
-            histograms::loss_bins(b.rows, b.nll.data() + j * b.width, bin.data());
-            for (int64_t r = 0; r < b.rows; ++r) add(to[bin[r]], weight_of(in, from + r) * p[r]);
+            const double *p = x + j * b.width;
+            histograms::loss_bins(b.rows, nll + j * b.width, bin.data());
+            if (in.weight) for (int64_t r = 0; r < b.rows; ++r) to.weigh(bin[r], in.weight[from + r] * p[r]);
+            else to.add(b.rows, bin.data(), p);
         }
     }
 }

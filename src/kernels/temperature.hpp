@@ -19,6 +19,7 @@ namespace {
 using tally::INF;
 
 inline constexpr int BETAS = 17, CHAIN = 9, LANES = 8;
+inline constexpr int64_t STRIP = 32;   // rows whose sums are made together: 14 kB
 inline constexpr double FIRST = 0x1p-4, SECOND = 0x1.6a09e667f3bcdp-4;   // 2^-4 and 2^-3.5
 
 // Rows in lanes: d and the first powers of every class but the favourite; classes that are not there (p = 0) add nothing.
@@ -50,7 +51,7 @@ XENT_CLONES inline void logarithms(int64_t n, double *x) {
 
 typedef double Lanes __attribute__((vector_size(LANES * sizeof(double))));
 
-// S_0, S_1, S_2 of CHAIN betas, each twice the one before: sums[beta][i][row]. 27 sums stay in registers.
+// S_0, S_1, S_2 of CHAIN betas, each twice the one before: sums[2 beta][i][row]. 27 sums stay in registers.
 XENT_CLONES inline void powers(int64_t n, int64_t k, int64_t width, const double *d, const double *e, double *sums) {
     for (int64_t r = 0; r < n; r += LANES) {
         Lanes s[CHAIN][3] = {};
@@ -65,7 +66,7 @@ XENT_CLONES inline void powers(int64_t n, int64_t k, int64_t width, const double
             }
         }
         for (int b = 0; b < CHAIN; ++b)
-            for (int i = 0; i < 3; ++i) std::memcpy(sums + (b * 3 + i) * width + r, &s[b][i], sizeof(Lanes));
+            for (int i = 0; i < 3; ++i) std::memcpy(sums + (b * 6 + i) * STRIP + r, &s[b][i], sizeof(Lanes));
     }
 }
 
@@ -77,6 +78,10 @@ XENT_CLONES inline void finish(int64_t n, double beta, const double *truth, doub
         s1[r] = mean - truth[r];
         s2[r] = spread > 0.0 ? spread : 0.0;
     }
+}
+
+XENT_CLONES inline void find_misfits(int64_t n, const double *x, double most, double *misfit) {
+    for (int64_t r = 0; r < n; ++r) misfit[r] = (x[r] <= most) & (x[r] >= -most) ? misfit[r] : 1.0;
 }
 
 }  // namespace
