@@ -14,7 +14,7 @@ from yes_no import isotonic_loss, logit, scores
 
 from xent.evaluate.analysis.claims import Claims
 from xent.evaluate.analysis.decompose import decomposition
-from xent.evaluate.analysis.isotone import least
+from xent.evaluate.analysis.isotone import entropies, least
 
 SEED = (0, 0)
 ULPS = [0.3, math.nextafter(0.3, 1), math.nextafter(math.nextafter(0.3, 1), 1)]
@@ -205,13 +205,19 @@ def test_pictures_stay_small_and_keep_frequent_claims_together():
 
 
 def test_many_steps_are_pooled_where_least_is_lost():
-    z = np.arange(1000.0) / 100  # a perfect ranking by halves: 1000 steps, more alike the higher they are
-    n, ones = 2000, np.arange(1000)
-    cells = scores(z, np.zeros(1000, int))
+    claims = np.arange(1000.0) / 100
+    n, ones = np.where(np.arange(1000) % 2, 2000.0, 20.0), np.arange(1000.0)
+    ones = n * (ones + 0.5) / 1000  # 1000 rates that rise, every other one of few rows
+    cells = scores(claims, np.zeros(1000, int))
+    cells.n[:], cells.w[:], cells.w2[:] = 0, 0, 0
     cells.n[0] = cells.w[0] = cells.w2[0] = [n - ones, ones]
-    cells.n[1:] = cells.w[1:] = cells.w2[1:] = 0
     found = decomposition("", Claims.of(cells), None, SEED)
-    rates = np.array([block.rate for block in found.blocks])
-    assert len(rates) == 200 and (np.diff(rates) > 0).all() and found.blocks[0].rate < 0.002
-    assert np.diff(rates)[:20].mean() < 0.5 * np.diff(rates)[-20:].mean()  # fine where p is near 0
-    assert sum(block.nats for block in found.blocks) == pytest.approx(found.miscalibration, rel=1e-12)
+    rate, weight = (np.array([getattr(block, name) for block in found.blocks]) for name in ("rate", "weight"))
+    assert len(rate) == 200 and (np.diff(rate) > 0).all()
+
+    def lost(zeros, ones):
+        return entropies(zeros, ones).sum() - entropies(n - cells.w[0, 1], cells.w[0, 1]).sum()
+
+    five = [np.add.reduceat(x, np.arange(0, 1000, 5)) for x in cells.w[0]]
+    assert 0 < lost(weight * (1 - rate), weight * rate) < 0.75 * lost(*five)
+    assert sum(block.nats for block in found.blocks) == pytest.approx(found.miscalibration, rel=1e-9)

@@ -50,6 +50,12 @@ def test_bins_hold_all_rows_and_enough_of_them_each(rows):
     assert all(bin_.low <= bin_.confidence <= bin_.high for bin_ in found)
 
 
+def test_rows_and_claimed_nats_both_have_their_bins():
+    margin = np.concatenate([np.linspace(8, 20, 190_000), np.linspace(0, 3, 10_000)])
+    found = bins(state(margin, np.ones(len(margin), bool)))
+    assert sum(bin_.low > expit(7.0) for bin_ in found) > 5 and sum(bin_.high < expit(4.0) for bin_ in found) > 5
+
+
 def test_z_is_standard_normal_where_the_claims_are_right_and_large_where_not():
     rng = np.random.default_rng(1)
     found, over = [], []

@@ -60,14 +60,19 @@ def _summed(claims: Claims, nats: Array, start: Array) -> tuple[list[Any], ...]:
 
 
 def _thinned(zeros: Array, ones: Array, most: int) -> Array:
-    """First members of at most `most` runs of blocks; rounds of pooling neighbours that lose least by it."""
+    """First members of at most `most` runs of blocks.
+
+    Rounds of pooling pairs: of those among the cheapest that would be enough, every other one where they touch.
+    """
     at = np.arange(len(zeros))
-    while len(at) > most:
+    while (spare := len(at) - most) > 0:
         own = entropies(zeros, ones)
         lost = entropies(zeros[1:] + zeros[:-1], ones[1:] + ones[:-1]) - own[1:] - own[:-1]
-        walled = np.concatenate([[np.inf], lost, [np.inf]])
-        dip = np.flatnonzero((lost < walled[:-2]) & (lost <= walled[2:]))  # no two of them neighbours
-        gone = dip[np.argsort(lost[dip], kind="stable")[: len(at) - most]] + 1
+        cheap = lost <= np.partition(lost, spare - 1)[spare - 1]
+        pair = np.arange(len(lost))
+        since = np.maximum.accumulate(np.where(cheap, -1, pair))  # the last pair that is not cheap
+        chosen = np.flatnonzero(cheap & ((pair - since) % 2 == 1))
+        gone = chosen[np.argsort(lost[chosen], kind="stable")[:spare]] + 1
         keep = np.setdiff1d(np.arange(len(at)), gone)
         at, zeros, ones = at[keep], np.add.reduceat(zeros, keep), np.add.reduceat(ones, keep)
     return at
