@@ -251,3 +251,49 @@ def test_slices_of_a_file_are_found_without_asking():
     for s in found.found:
         assert all(x is None or type(x) in (tuple, bool, float, int) for x in vars(s).values())
     assert slices(gather(table, analyse=True, slices="none"), 0.95, 0).found == ()
+
+
+def test_a_thin_sample_knows_how_much_wider_clusters_make_given_slices(monkeypatch):
+    import xent.evaluate.state.sample as sample
+
+    rng = np.random.default_rng(13)
+    n, users = 40000, 300
+    user = rng.integers(0, users, n)
+    plan = rng.choice(["free", "paid", "trial"], users)[user]
+    z = rng.normal(size=n)
+    y = (rng.logistic(size=n) * np.exp(1.5 * rng.normal(size=users))[user] + z > 0).astype(int)
+    table = pa.table({"label": y, "prob": 1 / (1 + np.exp(-z)), "plan": plan, "user": user})
+    options = {"by": "plan", "cluster": "user", "slices": "none"}
+    whole = slices(gather(table, **options), 0.95, 0).given
+    monkeypatch.setattr(sample, "MOST_ROWS", 8000)
+    thin = gather(table, **options)
+    assert not thin.sample.complete
+    alone = slices(gather(table, by="plan", slices="none"), 0.95, 0).given
+    for a, b, c in zip(whole, slices(thin, 0.95, 0).given, alone, strict=True):
+        assert a.where == b.where == c.where and a.difference == b.difference
+        assert a.standard_error > 3 * c.standard_error
+        assert b.standard_error == pytest.approx(a.standard_error, rel=0.25)
+
+
+def test_everything_located_is_the_same_bits_for_files_merged(tmp_path):
+    """Of two files in one run, and of a state each, merged the other way round."""
+    from pyarrow import parquet
+
+    from xent.evaluate.analysis.spreads import spreads
+    from xent.evaluate.analysis.suspects import suspects
+    from xent.evaluate.analysis.tail import tail
+    from xent.evaluate.scores import result
+
+    table, _ = table_of(np.random.default_rng(14), 9000)
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for path, part in zip(paths, (table.slice(0, 2500), table.slice(2500)), strict=True):
+        parquet.write_table(part, path)
+    options = {"sample_weight": "w", "by": ["city", "age"], "cluster": "user", "time": "size", "analyse": True}
+    whole = gather([str(p) for p in paths], **options)
+    a, b = (gather(str(p), **options, batch_rows=777) for p in paths)
+
+    def located(state):
+        score = result(state)
+        return slices(state, 0.95, 0), spreads(state, score), tail(state, score), suspects(state)
+
+    assert located(b.merge(a).finish()) == located(whole)
