@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..analysis.records import Analysis
 from ..scores import Score
 from . import findings, summary, tables
-from .words import only_ascii, paragraph
+from .words import only_ascii, paragraph, shown
 
 FEWER = 6  # classes shown beside an analysis, so that all of it stays near a screen
 
@@ -26,7 +26,7 @@ def text(score: Score, *, ascii_only: bool = False, classes: int | None = None) 
 
 def _plain(s: Score, classes: int) -> list[str]:
     lines = [*summary.headline(s), *summary.compat(s), *summary.infinite(s), *summary.split(s), "", *summary.claims(s)]
-    return lines + _rows(s, classes) + ["", *(f"! {note}" for note in summary.notes(s))]
+    return lines + _rows(s, classes) + ["", *(f"! {shown(note)}" for note in summary.notes(s))]
 
 
 def _analysed(s: Score, found: Analysis, classes: int) -> list[str]:
