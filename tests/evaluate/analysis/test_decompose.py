@@ -206,11 +206,11 @@ def test_pictures_stay_small_and_keep_frequent_claims_together():
 
 def test_many_steps_are_pooled_where_least_is_lost():
     claims = np.arange(1000.0) / 100
-    n, ones = np.where(np.arange(1000) % 2, 2000.0, 20.0), np.arange(1000.0)
-    ones = n * (ones + 0.5) / 1000  # 1000 rates that rise, every other one of few rows
+    n = np.random.default_rng(5).lognormal(5, 2, 1000)
+    ones = n * (np.arange(1000) + 0.5) / 1000  # 1000 rates that rise, some of much weight
     cells = scores(claims, np.zeros(1000, int))
-    cells.n[:], cells.w[:], cells.w2[:] = 0, 0, 0
-    cells.n[0] = cells.w[0] = cells.w2[0] = [n - ones, ones]
+    cells.w[:], cells.w2[:] = 0, 0
+    cells.w[0], cells.w2[0] = [n - ones, ones], [n - ones, ones]
     found = decomposition("", Claims.of(cells), None, SEED)
     rate, weight = (np.array([getattr(block, name) for block in found.blocks]) for name in ("rate", "weight"))
     assert len(rate) == 200 and (np.diff(rate) > 0).all()
@@ -219,5 +219,5 @@ def test_many_steps_are_pooled_where_least_is_lost():
         return entropies(zeros, ones).sum() - entropies(n - cells.w[0, 1], cells.w[0, 1]).sum()
 
     five = [np.add.reduceat(x, np.arange(0, 1000, 5)) for x in cells.w[0]]
-    assert 0 < lost(weight * (1 - rate), weight * rate) < 0.75 * lost(*five)
+    assert 0 < lost(weight * (1 - rate), weight * rate) < 0.5 * lost(*five)
     assert sum(block.nats for block in found.blocks) == pytest.approx(found.miscalibration, rel=1e-9)
