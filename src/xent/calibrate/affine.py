@@ -14,9 +14,9 @@ from xent.objective import number
 from .estimator import Calibrator
 from .faults import CalibrationWarning, NoFiniteOptimum, separable
 from .inputs import Rows
-from .linear import SQUARE, Affine, Columns, Diagonal, Full
+from .linear import DENSE, SQUARE, Affine, Columns, Diagonal, Full
 from .maps import FLOOR, Map, MatrixMap, VectorMap
-from .newton import chord, minimise
+from .newton import GAIN, NOTHING, chord, minimise
 from .temperature import SMOOTH, best_beta
 
 Array = Any
@@ -38,12 +38,16 @@ class Solved:
         """The Hessian at x, made once."""
         return self.loss.curvature(self.x)
 
-    def again(self, rows: Rows) -> Array | None:
-        """The optimum for rows like these, from here; None where it has to be sought from the start."""
+    def again(self, rows: Rows, *, dear: bool = False) -> Array | None:
+        """The optimum for rows like these, from here; None where it has to be sought from the start.
+
+        dear: a pass over the rows costs more than the last digits are worth, and the Hessian is not made of them.
+        """
         if (rows.class_weights() == 0).any() and not self.loss.columns.price.label_smoothing:
             return None
         other = self.loss.on(rows)
-        return chord(other, self.loss.moved(self.curvature, self.x, other), self.x)
+        here = self.loss.moved(self.curvature, self.x, other)
+        return chord(other, here, self.x, renew=not dear, enough=GAIN if dear else NOTHING)
 
     def map(self, x: Array, frame: dict[str, Any]) -> VectorMap | MatrixMap:
         """The map that parameters stand for."""
@@ -56,30 +60,41 @@ class Solved:
         return VectorMap(scale=tuple(np.diag(weight).tolist()), bias=tuple(bias.tolist()), **frame)
 
 
-def solved(rows: Rows, smoothing: float, ridge: float | None) -> Solved:
-    """Vector scaling of some rows, or with a ridge matrix scaling."""
+def solved(
+    rows: Rows, smoothing: float, ridge: float | None, *, beta: float | None = None, vector: Array | None = None
+) -> Solved:
+    """Vector scaling of some rows, or with a ridge matrix scaling; from a temperature, or a vector scaling of the same
+    rows, where one is known."""
     columns = Columns(_classes(rows), smoothing)
     if ridge is not None and columns.masked:
         raise ValueError(f"`probs` or `logits` must leave every class a probability > 0 for a Matrix; {FLOOR}.")
     k = columns.classes
-    vector = Diagonal(columns)
-    found, _ = minimise(vector, columns.start(_start(rows, smoothing)), np.full(2 * k, -np.inf), _fault)
+    _refuse_empty(rows, smoothing)
+    if vector is None:
+        start = columns.start(_start(rows, smoothing) if beta is None else beta)
+        vector = _least(Diagonal(columns), start, k <= DENSE)
     if ridge is None:
-        return Solved(vector, found)
-    start = np.hstack([np.diag(found[:k]), found[k:, None]]).reshape(-1)
+        return Solved(Diagonal(columns), vector)
+    start = np.hstack([np.diag(vector[:k]), vector[k:, None]]).reshape(-1)
     full = Full(columns, ridge)
-    best = chord(full, full.curvature(start), start) if k <= SQUARE else None
-    if best is None:
-        best, _ = minimise(full, start, np.full(start.size, -np.inf), _fault)
-    return Solved(full, best)
+    return Solved(full, _least(full, start, k <= SQUARE))
 
 
-def _start(rows: Rows, smoothing: float) -> float:
-    """The inverse temperature to start from; refuses classes without rows."""
+def _least(f: Affine, start: Array, formed: bool) -> Array:
+    """Where f is least; `formed`: its Hessian is a matrix, worth keeping for many steps."""
+    best = chord(f, f.curvature(start), start) if formed else None
+    return minimise(f, start, np.full(start.size, -np.inf), _fault)[0] if best is None else best
+
+
+def _refuse_empty(rows: Rows, smoothing: float) -> None:
     empty = np.flatnonzero(rows.class_weights() == 0)
     if len(empty) and not smoothing:
         some = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
         raise separable(f"no row has class {some} for its target, and each lower bias fits better", SMOOTH)
+
+
+def _start(rows: Rows, smoothing: float) -> float:
+    """The inverse temperature to start from."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CalibrationWarning)  # a start only
         beta = best_beta(rows, smoothing)

@@ -23,6 +23,7 @@ NOTHING = 1e-16  # below it a gain is rounding
 MOVES = 0.003  # a last step that moves a logit by this share ends nowhere: it adds 1 to what has grown to 30 or so
 
 
+SLOW = 0.25  # a step that leaves more of the gain is dearer than a new Hessian, which costs several passes
 CHORDS = 60  # steps; with a tenth of the rows' Hessian about 5 are needed
 
 
@@ -105,11 +106,11 @@ class Smooth(Protocol):
     def reach(self, x: Array, step: Array) -> float: ...
 
 
-def chord(f: Smooth, curvature: Hessian, x: Array, *, renew: bool = True) -> Array | None:
+def chord(f: Smooth, curvature: Hessian, x: Array, *, renew: bool = True, enough: float = NOTHING) -> Array | None:
     """The minimum of f near x by a Hessian that is only near its own, such as that of other rows.
 
     Newton's method with one Hessian for many steps (the chord method, Ortega & Rheinboldt 1970, section 7.1), made anew
-    where steps shrink too slowly, if `renew`. None where it does not get there, or there may be no minimum.
+    where steps shrink too slowly, if `renew`, until a step gains no more than `enough`. None where it does not get there, or there may be no minimum.
     """
     solve = inverse(curvature)
     value, gradient = f.slope(x)
@@ -119,9 +120,9 @@ def chord(f: Smooth, curvature: Hessian, x: Array, *, renew: bool = True) -> Arr
         gain = -0.5 * float(np.vdot(gradient, step))
         if not gain >= 0.0:
             return None
-        if gain <= 0.1 * GAIN:
+        if gain <= enough:
             return x + step if f.reach(x, step) < MOVES else None
-        if gain > 0.05 * last and renew:
+        if gain > SLOW * last and renew:
             solve, last = inverse(f.curvature(x)), math.inf
             continue
         length = 1.0

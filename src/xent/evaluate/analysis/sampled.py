@@ -26,7 +26,7 @@ from .cells import Maps, crossed
 Array = Any
 MATRIX_CLASSES = 32  # above, a fit takes many seconds
 MATRIX_ROWS = 5  # a parameter, at least
-NUMBERS = 1 << 19  # of the sample, so that the fits of a repair take about a second
+NUMBERS = 1 << 20  # of the sample: the six fits of a repair take a second or two
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ def by_rows(method: str, sample: Sample, base: Saved | None, patient: bool = Fal
     """A repair across the folds of the sample, or why there is none. base: what temperature saves, of all rows; then
     only what this saves beyond it comes from the sample. patient: matrix scaling of any number of classes."""
     fault = _out_of_reach(method, sample, patient)
-    maps = None if fault else crossed([bool((sample.fold == f).any()) for f in range(FOLDS)], _fitting(method, sample))
+    held = [bool((sample.fold == f).any()) for f in range(FOLDS)]
+    maps = None if fault else crossed(held, _fitting(method, sample, base))
     if maps is None or maps.found is None:
         return fault or str(maps and maps.fault)
     after, inside = sample.crossed_losses(maps), sample.losses(maps.found)
@@ -168,24 +169,24 @@ def _covariance(sample: Sample, a: Array, b: Array) -> float:
     return 0.25 * (plus**2 - minus**2)
 
 
-def _fitting(method: str, sample: Sample) -> Callable[[list[int]], Map]:
+def _fitting(method: str, sample: Sample, base: Saved | None) -> Callable[[list[int]], Map]:
     """Fits to all folds first, and from there to fewer."""
     frame = {"columns": sample.z.shape[1]}
     ridge = METHODS["matrix"]().get_params()["ridge"] if method == "matrix" else None
+    beta = base.maps.found.beta if base and isinstance(base.maps.found, TemperatureMap) else None
     first: list[Solved] = []
 
     def fitted(folds: list[int]) -> Map:
         rows = sample.read(folds)
         if method == "temperature":
             return METHODS[method]().fit(rows.scores, rows.targets, rows.weight).map_
-        if not first:
-            first.append(solved(rows, 0.0, ridge))
-            return first[0].map(first[0].x, frame)
-        x = first[0].again(rows)
+        x = first[0].again(rows) if first else None
         if x is not None:
             return first[0].map(x, frame)
-        other = solved(rows, 0.0, ridge)
-        return other.map(other.x, frame)
+        here = solved(rows, 0.0, ridge, beta=beta)
+        if not first:
+            first.append(here)
+        return here.map(here.x, frame)
 
     return fitted
 

@@ -53,7 +53,8 @@ def waterfall(score: Any, decompositions: Sequence[Decomposition], ladder: Ladde
         walk = _Walk("uncertainty", share * math.fsum(d.uncertainty for d in decompositions))
         walk.to("discrimination", walk.level - share * math.fsum(d.discrimination for d in decompositions))
         walk.total("refined loss")
-        rest = "rest of the miscalibration"
+        climbs = [] if score.infinite else climbs  # what mends infinite rows is in the refined loss already
+        rest = "rest of the miscalibration" if climbs else "miscalibration"
     before = 0.0
     base = walk.level
     for name, gain, error in climbs:

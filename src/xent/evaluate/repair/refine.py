@@ -82,4 +82,4 @@ def _sums(stream: Stream, at: dict[int, Any]) -> dict[int, list[Array]]:
 
 def refined_classes(stream: Stream, found: Solved) -> Array | None:
     """Vector or matrix scaling of all rows, by the Hessian of the sample; None where it does not get there."""
-    return found.again(stream)  # type: ignore[arg-type]
+    return found.again(stream, dear=True)  # type: ignore[arg-type]
