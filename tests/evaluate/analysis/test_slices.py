@@ -253,6 +253,19 @@ def test_slices_of_a_file_are_found_without_asking():
     assert slices(gather(table, analyse=True, slices="none"), 0.95, 0).found == ()
 
 
+def test_of_many_values_those_are_told_that_cost_or_save_most():
+    rng = np.random.default_rng(15)
+    table = pa.table(
+        {"label": rng.integers(0, 2, 9000), "prob": rng.beta(2, 2, 9000), "day": rng.integers(0, 400, 9000)}
+    )
+    found = slices(gather(table, by="day", slices="none"), 0.95, 0)
+    assert len(found.given) == 100 and "400 values" in found.notes[0]
+    loss = -np.log(np.where(table["label"].to_numpy() == 1, table["prob"], 1 - table["prob"].to_numpy()))
+    excess = np.bincount(table["day"], loss - loss.mean())
+    largest = {str(k) for k in np.argsort(-np.abs(excess))[:100]}
+    assert {s.where[0][1] for s in found.given} == largest
+
+
 def test_a_thin_sample_knows_how_much_wider_clusters_make_given_slices(monkeypatch):
     import xent.evaluate.state.sample as sample
 

@@ -20,26 +20,31 @@ from .thinned import designs
 Array = Any
 FEW_UNITS = 20  # buckets of clusters below which halves have too few of them to judge anything
 FAVOURITE = "favourite"
+MOST_GIVEN = 100  # values of a given column that are shown: what a table can hold
 
 
 def slices(state: Any, confidence: float, seed: int) -> Slices:
-    """Slices by the columns of `Problem.by` (all values) and those found in `Problem.sought` and these together.
+    """Slices by the columns of `Problem.by` and those found in `Problem.sought` and these together.
 
-    Given columns: exact sums of all rows. Found slices: one or two columns, sought in one half of the sampled rows (by
-    hash of the key; whole clusters where there are clusters), ranked by |excess|, after Benjamini-Hochberg over all
-    candidates at 1 − confidence; `confirmed`: in the other half on the same side of the mean, with held_out_p at most
-    1 − confidence. log_loss, share, excess, difference and standard_error of a found slice are of both halves.
+    Given columns: exact sums of all rows, at most 100 values of each. Found slices: one or two columns, sought in one
+    half of the sampled rows (by hash of the key; whole clusters where there are clusters), ranked by |excess|, after
+    Benjamini-Hochberg over all candidates at 1 − confidence; `confirmed`: in the other half on the same side of the
+    mean, with held_out_p at most 1 − confidence. log_loss, share, excess, difference and standard_error of a found
+    slice are of both halves.
 
     Losses are a row's (multi-label: the mean of its labels), nats. Infinite rows are counted and make log_loss
     infinite; all else is of the finite rows. Multi-class: the favourite class is sought in beside the columns. Its
     confidence is not: rows of low confidence cost more by construction, and have a table of their own.
     """
+    problem = state.problem
     notes: list[str] = []
+    if problem.time is not None and problem.cluster is None and (problem.sought or problem.by):
+        notes.append("The errors of slices take rows as independent over time.")
     given = tuple(_given(state, notes))
-    if not state.problem.sought or state.sample is None:
+    if not problem.sought or state.sample is None:
         return Slices(given, (), 0, 0, (), tuple(notes))
     found, tried, rows = _found(state, 1.0 - confidence, seed, notes)
-    return Slices(given, found, tried, rows, wanted(state.problem), tuple(notes))
+    return Slices(given, found, tried, rows, wanted(problem), tuple(notes))
 
 
 def _given(state: Any, notes: list[str]) -> Iterator[Slice]:
@@ -61,6 +66,8 @@ def _given(state: Any, notes: list[str]) -> Iterator[Slice]:
         if state.problem.cluster is not None:
             wider, freedom = designs(state, column, [g.label for g in groups], notes)
             found = found.wider(np.sqrt(wider), freedom)
+        if len(groups) > MOST_GIVEN:
+            notes.append(f"`{column}` has {len(groups)} values: those {MOST_GIVEN} are shown that cost or save most.")
         yield from _told(column, groups, found, whole, float(m))
 
 
@@ -77,7 +84,8 @@ def _told(column: str, groups: Sequence[Group], found: Contrast, whole: Whole, m
     """Dearest first."""
     p = found.p_value
     excess = [(g.wl - mean * g.w) / whole.w for g in groups]
-    for k in sorted(range(len(groups)), key=lambda k: (-excess[k], groups[k].label)):
+    kept = sorted(range(len(groups)), key=lambda k: (-groups[k].infinite, -abs(excess[k]), groups[k].label))
+    for k in sorted(kept[:MOST_GIVEN], key=lambda k: (-excess[k], groups[k].label)):
         g = groups[k]
         known = math.isfinite(float(found.error[k]))
         yield Slice(
@@ -106,8 +114,6 @@ def _found(state: Any, level: float, seed: int, notes: list[str]) -> tuple[tuple
     if clusters is not None and len(np.unique(clusters[finite])) < FEW_UNITS:
         notes.append("There are too few clusters to find slices in one half of them and test them on the other.")
         return (), 0, rows
-    if state.problem.time is not None and clusters is None:
-        notes.append("The errors of slices take rows as independent over time.")
     columns = _columns(state)
     first = chooses(sample.key, clusters, finite, seed)
     weight = np.ones(rows) if sample.weight is None else np.asarray(sample.weight, np.float64)
