@@ -86,10 +86,8 @@ def pair_of(book: Book, names: Sequence[str], tallies: Sequence[Tally], method: 
     only_a, only_b, both = book.infinite
     mean = mean_of(book.sums)
     tally = tallies[book.a]
-    if any(book.infinite):
-        finite = nearest(mean)
-    else:  # every row counts: the difference of the two losses, rounded once
-        finite = rounded(_exactly(tally) - _exactly(tallies[book.b]))
+    # Where every row counts: the difference of the two losses, rounded once.
+    finite = nearest(mean) if any(book.infinite) else rounded(_exactly(tally) - _exactly(tallies[book.b]))
     error = error_of(book.sums, method)
     reach = error.reach(method.level) if mean is not None else None
     better, ties = shares(book)

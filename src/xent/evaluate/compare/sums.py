@@ -61,14 +61,14 @@ class Sums:
 
     def total(self, name: str, slots: np.ndarray | None = None) -> Fraction:
         """The sum called so over some slots (all), exactly as it is kept."""
-        chosen = range(len(self.table)) if slots is None else slots.tolist()
         name = name if name in self.kept else _SAME.get(name, name)
         if name not in self.kept:
-            return Fraction(sum(int(self.rows[s]) for s in chosen))
-        at = self.kept.index(name)
-        raw = sum((fixed.value(self.table[s, at]) for s in chosen), Fraction(0))
-        if name == "wd":
-            raw += sum((self.beyond.get(s, Fraction(0)) for s in chosen), Fraction(0))
+            return Fraction(int((self.rows if slots is None else self.rows[slots]).sum()))
+        words = self.table[:, self.kept.index(name)]
+        raw = _added(words if slots is None else words[slots])
+        if name == "wd" and self.beyond:
+            chosen = self.beyond if slots is None else set(slots.tolist())
+            raw += sum((far for slot, far in self.beyond.items() if slot in chosen), Fraction(0))
         return raw
 
     def floats(self, name: str) -> np.ndarray:
@@ -76,6 +76,16 @@ class Sums:
         if name not in self.kept:
             return self.rows.astype(np.float64)
         return np.asarray(fixed.floats(self.table[:, self.kept.index(name)]))
+
+
+def _added(words: np.ndarray) -> Fraction:
+    """The sum of wide sums int64[n, 4], exactly: words are added by halves, which int64 has room for."""
+    whole = 0
+    for i in range(4):
+        word = words[:, i] if i == 0 else words[:, i].view(np.uint64)  # the highest carries the sign
+        high, low = (word >> word.dtype.type(32)).astype(np.int64), words[:, i] & 0xFFFFFFFF
+        whole = (whole << 64) + (int(high.sum()) << 32) + int(low.sum())
+    return Fraction(whole, 1 << 128)
 
 
 def mean_of(sums: Sums, slots: np.ndarray | None = None) -> Fraction | None:
