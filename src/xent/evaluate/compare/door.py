@@ -124,9 +124,7 @@ def _outcome(
 
 
 def _files(found: Sequence[Entrant]) -> list[str]:
-    from os.path import isfile
-
-    return [name for name in dict.fromkeys(s.name for one in found for s in one.sources) if isfile(name)]
+    return list(dict.fromkeys(name for one in found for name in one.files))
 
 
 def _listed(by: Any) -> tuple[str, ...]:

@@ -23,18 +23,20 @@ FORMS = ("probs", "logits")
 
 @dataclass(frozen=True)
 class Entrant:
-    """One model: its rows and what of them is its own. shared: all models read the same sources."""
+    """One model: its rows and what of them is its own. files: it is read from, none in memory; shared: all models read
+    the same sources."""
 
     name: str
     sources: tuple[Source, ...]
+    files: tuple[str, ...]
     request: Request
     shared: bool
 
     @property
     def source(self) -> str:
         """The files, for people."""
-        names = [s.name for s in self.sources if s.name]
-        return names[0] + (f" and {len(names) - 1} more" if names[1:] else "") if names else "memory"
+        more = f" and {len(self.files) - 1} more" if self.files[1:] else ""
+        return self.files[0] + more if self.files else "memory"
 
 
 def entrants(data: Any, models: Any, request: Request) -> tuple[list[Entrant], tuple[str, ...]]:
@@ -114,9 +116,13 @@ def _of_files(files: dict[str, Any], request: Request) -> tuple[list[Entrant], t
     for name, rows in files.items():
         sources, notes = open_sources(rows)
         tagged = tuple(replace(s, name=s.name or name) for s in sources)
-        found.append(Entrant(name, tagged, request, shared=False))
+        found.append(Entrant(name, tagged, _names(sources), request, shared=False))
         said += notes
     return found, tuple(said)
+
+
+def _names(sources: Sequence[Source]) -> tuple[str, ...]:
+    return tuple(s.name for s in sources if s.name)
 
 
 def _of_columns(data: Any, models: Any, request: Request) -> tuple[list[Entrant], tuple[str, ...]]:
@@ -133,7 +139,7 @@ def _of_columns(data: Any, models: Any, request: Request) -> tuple[list[Entrant]
     for name, (form, wanted) in chosen.items():
         names = tuple(expand(wanted, columns, "models" if models is not None else form, sources[0].name))
         own = replace(request, probs=names if form == "probs" else None, logits=names if form == "logits" else None)
-        found.append(Entrant(name, tuple(sources), own, shared=True))
+        found.append(Entrant(name, tuple(sources), _names(sources), own, shared=True))
     _refuse_equal(found)
     return found, notes
 
