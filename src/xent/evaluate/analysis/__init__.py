@@ -14,6 +14,7 @@ from .ladder import ladder, waterfall
 from .records import Analysis, Provenance
 from .slices import slices
 from .soft import soft_labels
+from .spreads import notes as doubts
 from .spreads import spreads
 from .suspects import suspects
 from .tail import tail
@@ -25,8 +26,9 @@ def analyse(state: Any, score: Score, *, confidence: float, seed: int, provenanc
     """The analysis of everything a state has seen. score: what the same state adds up to, without analysis."""
     parts = decompositions(state, seed)
     repairs = with_command(ladder(state, confidence, seed), state)
+    errors = spreads(state, score)
     found = Analysis(
-        spreads=spreads(state, score),
+        spreads=errors,
         decompositions=parts,
         waterfall=waterfall(score, parts, repairs),
         ladder=repairs,
@@ -38,6 +40,6 @@ def analyse(state: Any, score: Score, *, confidence: float, seed: int, provenanc
         soft=soft_labels(state),
         provenance=provenance,
         alerts=(),
-        notes=(),
+        notes=tuple(doubts(errors)),
     )
     return alerts(score, found)

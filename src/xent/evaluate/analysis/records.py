@@ -253,7 +253,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices by given columns (all their values) and automatic ones. tried: candidates; rows: they were sought in."""
+    """Slices by given columns (the 100 values that matter most) and automatic ones. tried: candidates; rows: they were sought in."""
 
     given: tuple[Slice, ...]
     found: tuple[Slice, ...]
