@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
+from xent.evaluate.door import finish, gather
+from xent.evaluate.state.state import State
 from xent.evaluate.tally import Rules, Tally
 
 RULES = Rules(tolerance=1e-6)
@@ -180,6 +182,22 @@ def test_a_soft_tally_is_a_monoid(many):
         assert (merged.sums == whole.sums).all() and (merged.counts == whole.counts).all() and merged.soft
     with pytest.raises(ValueError, match="same problem"):
         whole.merge(Tally.empty(4, multilabel=many, weighted=True))
+
+
+def test_saved_states_of_parts_merge_to_the_whole(tmp_path):
+    q, x, weight = problem("classes", n=90)
+
+    def gathered(rows):
+        given = options("classes", q[rows], x[rows], weight[rows])
+        return gather({"targets": given.pop("targets"), "probs": given.pop("probs"), "w": given.pop("sample_weight")},
+                      **given, sample_weight="w", analyse=True, slices="none", rows=0)  # fmt: skip
+
+    gathered(slice(0, 20)).save(tmp_path / "a.xent")
+    merged = gathered(slice(20, 90)).merge(State.load(tmp_path / "a.xent"))
+    whole, both = finish(gathered(slice(0, 90))), finish(merged)
+    assert both.analysis.soft == whole.analysis.soft is not None
+    for name in ("log_loss", "standard_error", "label_entropy", "by_class", "rows", "z"):
+        assert getattr(both, name) == getattr(whole, name), name
 
 
 def test_zero_where_the_label_gives_something_is_infinite_and_nothing_elsewhere():

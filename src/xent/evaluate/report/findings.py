@@ -42,12 +42,7 @@ def waterfall(s: Score, found: Analysis) -> list[str]:
     lines = [_step(step, *ends) for step, ends in zip(found.waterfall, _ends(found.waterfall), strict=True)]
     if lines:
         lines = ["", f"{'where the nats go':<56}{'nats':>10}{'±':>10}", *lines]
-    split = summary.parts(s)
-    if split:
-        title = "of which" if lines else "where the nats go"
-        lines += ["", f"{title:<47}{'nats':>10}{'share':>9}"]
-        lines += [summary.part(name, part, s.log_loss) for name, part in split]
-    return lines
+    return lines + summary.split(s, "of which" if lines else "where the nats go")
 
 
 def _ends(steps: tuple[Step, ...]) -> list[tuple[float, float, float]]:

@@ -92,8 +92,9 @@ def _where(s: Score, found: Analysis | None) -> str:
         (escaped(x.name), nats(x.nats) if x.kind in ("start", "total") else signed(x.nats), nats(x.standard_error))
         for x in steps
     ]
-    parts = [(name, nats(part), percent(part / s.log_loss)) for name, part in summary.parts(s)]
-    blocks = [table("Where the nats go", ("step", "nats", "±"), rows), table("", ("part", "nats", "share"), parts)]
+    parts = [[(name, nats(x), percent(x / s.log_loss)) for name, x in own] for own in summary.parts(s)]
+    blocks = [table("Where the nats go", ("step", "nats", "±"), rows)]
+    blocks += [table("Of which", ("part", "nats", "share"), own) for own in parts]
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -65,24 +65,27 @@ def infinite(s: Score) -> list[str]:
     return lines
 
 
-def parts(s: Score) -> list[tuple[str, float]]:
-    """Pairs of parts that add up to a finite loss: of soft labels, and of more than two classes."""
+Parts = list[tuple[str, float]]
+
+
+def parts(s: Score) -> list[Parts]:
+    """Parts that add up to a finite loss, each list on its own: of soft labels, and of more than two classes."""
+    found: list[Parts] = []
     if s.infinite or not s.log_loss:
-        return []
-    found = []
+        return found
     if s.label_entropy is not None:
-        found += [("entropy of labels", s.label_entropy), ("distance from them", s.log_loss - s.label_entropy)]
+        found.append([("entropy of labels", s.label_entropy), ("distance from them", s.log_loss - s.label_entropy)])
     if s.top1 is not None and s.ranking is not None and s.classes > 2:
-        found += [("top-1 confidence", s.top1), ("ranking of the rest", s.ranking)]
+        found.append([("top-1 confidence", s.top1), ("ranking of the rest", s.ranking)])
     return found
 
 
-def split(s: Score) -> list[str]:
+def split(s: Score, title: str = "where the nats go") -> list[str]:
     """The parts as bars."""
-    found = parts(s)
-    if not found:
-        return []
-    return ["", f"{'where the nats go':<47}{'nats':>10}{'share':>9}", *(part(n, x, s.log_loss) for n, x in found)]
+    lines = []
+    for found in parts(s):
+        lines += ["", f"{title:<47}{'nats':>10}{'share':>9}", *(part(n, x, s.log_loss) for n, x in found)]
+    return lines
 
 
 def part(name: str, nat: float, whole: float) -> str:

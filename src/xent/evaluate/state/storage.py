@@ -153,4 +153,4 @@ def _tally(empty: Tally, arrays: Mapping[str, Array]) -> Tally:
         if found.shape != like.shape or found.dtype != like.dtype:
             raise ValueError("the tally is not of the problem's size")
     deviation = [float(arrays["tally/deviation"][0])]
-    return Tally(empty.classes, empty.multilabel, empty.weighted, sums, counts, deviation)
+    return Tally(empty.classes, empty.multilabel, empty.weighted, sums, counts, deviation, empty.soft)
