@@ -75,8 +75,8 @@ def compare(
         from xent.evaluate.compare import compare as run
         from xent.evaluate.compare.entrants import files_of, named_columns, open_named
 
-        named = open_named(data or [])
-        reports.ready(files_of(named))
+        named = open_named(data) if data else None
+        reports.ready(files_of(named) if named else ())
         found = run(named, models=named_columns(model), progress=progress, **asked)
         _refuse_unknown(found, fail_unless_better)
         if html is not None:
