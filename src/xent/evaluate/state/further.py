@@ -43,10 +43,12 @@ def chosen(sources: Sequence[Source], given: str | Sequence[str] | None, argumen
 
 def single(sources: Sequence[Source], given: str | None, argument: str) -> str | None:
     """One column named by a caller."""
-    found = chosen(sources, given, argument)
+    if given is None:
+        return None
+    found = names.expand([given], sources[0].columns, argument, sources[0].name)
     if len(found) > 1:
         raise BadInput(f"`{argument}` must name one column; {given!r} means {names.listed(found)}.")
-    return found[0] if found else None
+    return chosen(sources, found, argument)[0]
 
 
 def _refuse_unusable(source: Source, first: Source, name: str, argument: str) -> None:
@@ -54,9 +56,9 @@ def _refuse_unusable(source: Source, first: Source, name: str, argument: str) ->
     if column is None:
         raise BadInput(names.missing(name, source.columns, argument, source.name))
     if sort_of(column) is None:
+        what = f"lists of {column.dtype}" if column.kind == "list" else column.dtype
         raise BadInput(
-            f"{place(source.name, None, name)}: `{argument}` needs text, numbers, yes/no or times; the column holds"
-            f" {column.dtype}."
+            f"{place(source.name, None, name)}: `{argument}` needs text, numbers, yes/no or times; it holds {what}."
         )
     mine = first.columns[name]
     if sort_of(column) != sort_of(mine):
@@ -66,8 +68,8 @@ def _refuse_unusable(source: Source, first: Source, name: str, argument: str) ->
         )
     if argument == "time" and sort_of(column) not in ("number", "moment"):
         raise BadInput(
-            f"{place(source.name, None, name)}: `time` must hold times or numbers that grow with time; the column"
-            f" holds {column.dtype}."
+            f"{place(source.name, None, name)}: `time` must hold times or numbers that grow with time; it holds"
+            f" {column.dtype}."
         )
 
 

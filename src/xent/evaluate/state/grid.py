@@ -18,6 +18,7 @@ from .rows import Judged
 Array = Any
 MOST_CELLS = 4096
 _SIGN = np.int64(0x7FFFFFFFFFFFFFFF)
+_LEAST = np.float64(-np.inf).view(np.int64) ^ _SIGN
 
 
 def keys_of(x: Array) -> Array:
@@ -27,8 +28,8 @@ def keys_of(x: Array) -> Array:
 
 
 def numbers_of(keys: Array) -> Array:
-    """float64 numbers of such keys."""
-    keys = np.asarray(keys, np.int64)
+    """float64 numbers of such keys; what lies below -inf, where a wide cell may begin, is -inf."""
+    keys = np.maximum(np.asarray(keys, np.int64), _LEAST)
     return np.where(keys < 0, keys ^ _SIGN, keys).view(np.float64)
 
 

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..faults import BadInput
+from . import texts as limits
 from .cells import Cells
 from .grid import Grid, keys_of, numbers_of
 from .labels import bin_labels, value_labels
 from .rows import Judged, Problem
-from .texts import MOST_TEXTS, Texts
+from .texts import Texts
 from .values import NONE, Coded
 
 Array = Any
@@ -213,6 +214,6 @@ def _told(labels: Any, cells: Cells) -> Iterator[Group]:
 
 def _too_many(column: str) -> BadInput:
     return BadInput(
-        f"column `{column}` has more than {MOST_TEXTS} different texts, too many for slices of their own; leave it out"
-        " of `by` (--by), or name the rows' clusters by it with `cluster` (--cluster)."
+        f"column `{column}` has more than {limits.MOST_TEXTS} different texts, too many for slices of their own; leave"
+        " it out of `by` (--by), or name the rows' clusters by it with `cluster` (--cluster)."
     )

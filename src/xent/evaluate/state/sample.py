@@ -157,6 +157,6 @@ def _smallest(rows: dict[str, Array], most: int) -> Array:
         near = np.flatnonzero(key <= np.partition(key, most - 1)[most - 1])
     order = near[np.argsort(key[near], kind="stable")]
     if (key[order][1:] == key[order][:-1]).any():
-        ties = [rows["x"][near, 0], rows["margin"][near].reshape(len(near), -1)[:, 0], rows["loss"][near], key[near]]
-        order = near[np.lexsort(ties)]
+        ties = [column for name in FIELDS if name in rows for column in rows[name][near].reshape(len(near), -1).T]
+        order = near[np.lexsort([*ties, key[near]])]
     return order[:most]

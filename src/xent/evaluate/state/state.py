@@ -21,8 +21,8 @@ from ..tally import Rules, Tally
 from .rows import Judged, Part, Problem
 
 MOST_CONFUSED = 1024  # classes of which every pair is kept: 24 MB
-# Sums in fixed point have 128 bits behind the point and hold values at 2^90 (state/fixed.py): between these weights the
-# square of one keeps 48 bits, and that of weight times loss is never held, for any loss of a float64 probability.
+# Sums in fixed point have 128 bits behind the point and hold values at 2^100 (state/fixed.py): between these weights
+# the square of one keeps 48 bits, and that of weight times loss is not held for any loss of a float64 probability.
 LEAST_WEIGHT, MOST_WEIGHT = 2.0**-40, 2.0**40
 
 
