@@ -21,13 +21,12 @@ from xent.probabilities import LogLoss, log_loss
 
 if TYPE_CHECKING:
     from xent.evaluate import Score, score
-    from xent.evaluate.compare import Comparison, compare
+    from xent.evaluate.compare import compare
     from xent.patching import patch, patched, unpatch
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Comparison",
     "LogLoss",
     "Score",
     "SigmoidCrossEntropy",
@@ -53,7 +52,6 @@ __all__ = [
 ]
 
 _LATE = {  # name -> module that is imported on first use
-    "Comparison": "xent.evaluate.compare",
     "Score": "xent.evaluate",
     "compare": "xent.evaluate.compare",
     "patch": "xent.patching",

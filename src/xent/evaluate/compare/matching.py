@@ -34,26 +34,31 @@ class Matched:
 
 def match(sources: Sequence[Sequence[Source]], names: Sequence[str], column: str) -> Matched:
     """Join the rows of all models on a column; a key that stands twice in a model is an error that names it."""
-    pa = pyarrow()
     keys = _alike([_keys(own, column) for own in sources], names, column)
-    joined = pa.table({"key": keys[0], "row0": np.arange(len(keys[0]))})
+    partner = []  # of every row: the row of the first model with its key, or -1
     for i, own in enumerate(keys):
-        _refuse_twice(own, sources[i], names[i], column)
-        if i:
-            other = pa.table({"key": own, f"row{i}": np.arange(len(own))})
-            joined = joined.join(other, keys="key", join_type="inner")
-    if not joined.num_rows:
+        found = _positions(own, own)
+        _refuse_twice(own, found, sources[i], names[i], column)
+        partner.append(found if i == 0 else _positions(own, keys[0]))
+    shared = np.ones(len(keys[0]), bool)
+    for rows in partner[1:]:
+        here = np.zeros(len(keys[0]) + 1, bool)  # the last place is that of rows without a partner
+        here[rows] = True
+        shared &= here[:-1]
+    if not shared.any():
         raise BadInput(
             f"no value of `{column}` is in all models: {names[0]} has {keys[0][0]} and others,"
             f" {names[1]} has {keys[1][0]} and others."
         )
-    joined = joined.sort_by("row0")
-    places = []
-    for i, own in enumerate(keys):
-        where = np.full(len(own), -1, np.int64)
-        where[joined.column(f"row{i}").to_numpy()] = np.arange(joined.num_rows)
-        places.append(where)
-    return Matched(places, joined.column("key").combine_chunks())
+    place = np.append(np.where(shared, np.cumsum(shared) - 1, -1), -1)
+    return Matched([place[rows] for rows in partner], keys[0].filter(pyarrow().array(shared)))
+
+
+def _positions(keys: Any, among: Any) -> np.ndarray:
+    """Where each key stands first in `among`, -1 where it does not: Arrow's hash lookup."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.index_in(keys, value_set=among).fill_null(-1).to_numpy(zero_copy_only=False))
 
 
 def _keys(sources: Sequence[Source], column: str) -> Any:
@@ -104,18 +109,12 @@ def _alike(keys: list[Any], names: Sequence[str], column: str) -> list[Any]:
     return keys
 
 
-def _refuse_twice(keys: Any, sources: Sequence[Source], name: str, column: str) -> None:
-    import pyarrow.compute as pc
-
-    if pc.count_distinct(keys).as_py() == len(keys):
-        return
-    codes = keys.dictionary_encode().indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    again = order[1:][codes[order][1:] == codes[order][:-1]]
-    second = int(again.min())
-    first = int(np.argmax(codes == codes[second]))
-    where = place(sources[0].name if len(sources) == 1 else name, second, column)
-    raise BadInput(
-        f"{where}: every key must stand once in a model; {keys[second]} stands in row {first} already"
-        f" ({len(again)} such rows)."
-    )
+def _refuse_twice(keys: Any, found: np.ndarray, sources: Sequence[Source], name: str, column: str) -> None:
+    again = np.flatnonzero(found != np.arange(len(found)))
+    if len(again):
+        row = int(again[0])
+        where = place(sources[0].name if len(sources) == 1 else name, row, column)
+        raise BadInput(
+            f"{where}: every key must stand once in a model; {keys[row]} stands in row {int(found[row])} already"
+            f" ({len(again)} such rows)."
+        )
