@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from real_data import real
 
 import xent
 from xent.evaluate.analysis import records as r
@@ -103,7 +104,7 @@ def test_an_analysis_adds_all_of_its_parts():
         "0.0020, at most", "(p < 0.001)", "discrimination 0.1500 of 0.6000",
         "1 % of rows carry 31 % of the loss", "half of it lies in 12 rows (6.0 %)",
         "7 rows gave their label less than 0.001",
-        "0 taken for 1 16.7 %", "city = Oslo", "+0.5000 ±0.200", "radius = [12, 14) & hour…",
+        "0 taken for 1 16.7 %", "city = Oslo", "+0.5000 ±0.200", "radius = [12, 14) & hou…",
         "1 of 312 tried in 3 columns",
         "! slices were sought in 200 rows", "! said last",
     ):  # fmt: skip
@@ -111,6 +112,23 @@ def test_an_analysis_adds_all_of_its_parts():
     assert "unsure" not in page and "no finite optimum" not in page
     lines = page.splitlines()
     assert max(map(width, lines)) <= 80 and len(lines) <= 66
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("netcal_cifar/wideresnet-16-4-cifar-100.npz", {}),
+        ("yardstick/hpc_cv.csv", {"cluster": "Resample", "by": ["Resample"]}),
+        ("niamey/precip_Niamey_2016.csv", {"probs": "ENS", "time": "date"}),
+    ],
+)
+def test_real_reports_fit_a_screen(name, options):
+    score = xent.score(real(name), analyse=True, **options)
+    for page in (text(score), text(score, ascii_only=True)):
+        lines = page.splitlines()
+        assert len(lines) <= (70 if "by" in options else 60)
+        assert all(width(line) <= 80 or line.strip().startswith("->") for line in lines), max(lines, key=width)
+    assert table_cells(markdown(score))
 
 
 def test_nothing_to_repair_and_nothing_found():

@@ -108,8 +108,8 @@ def calibration(s: Score, found: Analysis) -> list[str]:
     if len(parts) == 1:
         return _miscalibration(parts[0])
     judged = [d for d in parts if d.p_value is not None]
-    sure = sorted((d for d in judged if (d.p_value or 0.0) < 0.01), key=lambda d: -d.miscalibration)
-    said = f"{len(sure)} of {len(judged)} labels are miscalibrated (p < 0.01)"
+    sure = sorted((d for d in judged if (d.p_value or 0.0) <= UNLIKELY), key=lambda d: -d.miscalibration)
+    said = f"{len(sure)} of {len(judged)} labels are miscalibrated (p up to {UNLIKELY:g})"
     named = ", ".join(f"{cut(d.name, 16)} {nats(d.miscalibration)} for {nats(d.expected)}" for d in sure[:3])
     return paragraph(said + (f": {named}" if named else ""), row("calibration", ""), row("", ""))
 
@@ -128,28 +128,32 @@ def _miscalibration(d: Decomposition) -> list[str]:
     return [*paragraph(first, row("calibration", ""), row("", "")), row("", rest)]
 
 
+def unit(s: Score) -> str:
+    """What is counted where every label of a multi-label row is one of its own."""
+    return "cells" if s.kind == "multilabel" else "rows"
+
+
 def tail(s: Score, found: Analysis) -> list[str]:
     """How few rows carry how much."""
     t, said = found.tail, []
     if t.top_percent is not None:
-        said.append(f"1 % of rows carry {100 * t.top_percent:.0f} % of the loss")
+        said.append(f"1 % of {unit(s)} carry {100 * t.top_percent:.0f} % of the loss")
     if t.half_rows is not None and t.half_share is not None:
-        said.append(f"half of it lies in {count(t.half_rows)} rows ({percent(t.half_share)})")
+        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)})")
     if said and s.dearest and math.isfinite(s.dearest[0].loss):
         said.append(f"worst row {s.dearest[0].loss:.1f} nats (row {count(s.dearest[0].row)})")
     return paragraph(" · ".join(said), row("tail", ""), row("", "")) if said else []
 
 
-def suspects(found: Analysis) -> list[str]:
+def suspects(s: Score, found: Analysis) -> list[str]:
     """Dearest rows against how many a calibrated model would have."""
     if found.suspects is None or found.suspects.at is None:
         return []
     at = next((t for t in found.suspects.thresholds if t.prob == found.suspects.at), None)
     if at is None or at.p_value < UNLIKELY:  # an alert has said it
         return []
-    rows = f"{count(at.rows)} row" + ("" if at.rows == 1 else "s")
-    said = f"{rows} gave their label less than {at.prob:g}; a calibrated model would have {at.expected:.3g}"
-    said += f" ({chance(at.p_value)})"
+    said = f"{count(at.rows)} {unit(s)} gave their label less than {at.prob:g}"
+    said += f"; a calibrated model would have {at.expected:.3g} ({chance(at.p_value)})"
     return paragraph(said, row("suspects", ""), row("", ""))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ..analysis.records import Analysis, Slice
 from ..scores import Score
 from . import summary
-from .findings import gain, named
+from .findings import gain, named, unit
 from .tables import by_cost, ranking, signed_z, where
 from .words import bare_chance, chance, count, nats, percent, prob, shown, signed
 
@@ -127,12 +127,12 @@ def _calibration(found: Analysis) -> str:
 def _tail(s: Score, found: Analysis) -> str:
     t, said = found.tail, []
     if t.top_percent is not None:
-        said.append(f"1 % of rows carry {100 * t.top_percent:.0f} % of the loss")
+        said.append(f"1 % of {unit(s)} carry {100 * t.top_percent:.0f} % of the loss")
     if t.half_rows is not None:
-        said.append(f"half of it lies in {count(t.half_rows)} rows ({percent(t.half_share)})")
+        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)})")
     if found.suspects is not None:
         said += [
-            f"{count(x.rows)} rows gave their label less than {x.prob:g}; a calibrated model would have"
+            f"{count(x.rows)} {unit(s)} gave their label less than {x.prob:g}; a calibrated model would have"
             f" {x.expected:.3g} ({chance(x.p_value)})"
             for x in found.suspects.thresholds
             if x.prob == found.suspects.at

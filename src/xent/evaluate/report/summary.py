@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..scores import Score
-from .words import bar, count, nats, percent, row, signed
+from .words import bar, count, nats, paragraph, percent, row, signed
 
 
 def headline(s: Score) -> list[str]:
@@ -55,13 +55,13 @@ def infinite(s: Score) -> list[str]:
         return []
     r, n = (s.infinite_cells, s.rows * s.classes) if s.kind == "multilabel" else (s.infinite, s.rows)
     share = r / n
-    at = {eps: s.finite_part - share * math.log(eps) for eps in (1e-3, 1e-7, 1e-15)}
+    at = {eps: s.finite_part - share * math.log(float(eps)) for eps in ("1e-3", "1e-7", "1e-15")}
     lines = [
         row("finite", f"part {nats(s.finite_part)} nats a row; mean of the other rows {nats(s.finite_mean)}"),
     ]
     if s.effective_rows == s.rows and s.label_entropy is None:
-        said = "   ".join(f"{eps:g}: {nats(v)}" for eps, v in at.items())
-        lines.append(row("if p = eps", f"part + {r}/{n} log(1/eps)   {said}"))
+        said = " · ".join(f"{eps}: {nats(v)}" for eps, v in at.items())
+        lines += paragraph(f"part + {r}/{n} log(1/eps) · {said}", row("if p = eps", ""), row("", ""))
     return lines
 
 

@@ -77,13 +77,13 @@ def ranking(slices: Sequence[Slice]) -> list[Slice]:
 
 def _table(title: str, slices: Sequence[Slice], *, retested: bool) -> list[str]:
     said = "retest" if retested else "p"
-    lines = [f"{title:<28}{'rows':>10}{'nats':>9}{'over the mean':>16}{'excess':>9}{said:>8}"]
+    lines = [f"{title:<27}{'rows':>10}{'nats':>9}{'over the mean':>16}{'excess':>9}{said:>8}"]
     for s in slices:
         over = "-" if s.difference is None else signed(s.difference)
         error = "" if s.standard_error is None else f" ±{s.standard_error:.3f}"
         p = bare_chance(s.held_out_p if retested else s.p_value)
         cost = f"{s.infinite} inf" if s.infinite else nats(s.log_loss)
         lines.append(
-            f"  {left(cut(where(s), 25), 26)}{count(s.rows):>10}{cost:>9}{over + error:>16}{signed(s.excess):>9}{p:>8}"
+            f"  {left(cut(where(s), 24), 25)}{count(s.rows):>10}{cost:>9}{over + error:>16}{signed(s.excess):>9}{p:>8}"
         )
     return lines

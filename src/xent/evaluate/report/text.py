@@ -34,8 +34,13 @@ def _analysed(s: Score, found: Analysis, classes: int) -> list[str]:
     lines += findings.alerts(found)
     lines += findings.waterfall(s, found)
     lines += ["", *findings.repair(s, found), *summary.claims(s), *findings.calibration(s, found)]
-    lines += [*findings.tail(s, found), *findings.suspects(found), *findings.mix_ups(s, found), *findings.slices(found)]
-    lines += tables.slices(found.slices, 10, 6)
+    lines += [
+        *findings.tail(s, found),
+        *findings.suspects(s, found),
+        *findings.mix_ups(s, found),
+        *findings.slices(found),
+    ]
+    lines += tables.slices(found.slices, 6, 6)
     lines += _rows(s, classes) + [""]
     for note in (*summary.notes(s), *found.slices.notes, *found.notes):
         lines += paragraph(note, "! ", "  ")

@@ -95,12 +95,15 @@ def row(label: str, rest: str) -> str:
 
 
 def paragraph(said: str, first: str = "", rest: str = "") -> list[str]:
-    """Lines of at most 80 columns; words are never broken, nor a number from its sign or its unit."""
-    tied = shown(said).replace(" %", "\u00a0%").replace("± ", "±\u00a0")
+    """Lines of at most 80 columns; words are never broken, nor a number from its sign or its unit.
+
+    ± counts as two, which it is in ASCII.
+    """
+    tied = shown(said).replace(" %", "\u00a0%").replace("± ", "±\0\u00a0")
     lines = textwrap.wrap(
         tied, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
-    return [line.replace("\u00a0", " ") for line in lines]
+    return [line.replace("\u00a0", " ").replace("\0", "") for line in lines]
 
 
 def bar(start: float, end: float, whole: float) -> str:
