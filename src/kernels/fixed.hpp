@@ -13,21 +13,24 @@ namespace nanobind { class module_; }
 
 namespace xent::fixed {
 
-// Of one value: a narrow sum has room for 2^63. A wide sum holds larger values at HELD: 2^37 of them fit.
-inline constexpr double MOST = 0x1p62, HELD = 0x1p90;
+// Of one value: a narrow sum has room for 2^63. A wide sum holds larger values at HELD: 2^27 of them fit.
+inline constexpr double MOST = 0x1p62, HELD = 0x1p100;
 
 struct Narrow { int64_t whole; uint64_t part; };   // whole + part 2^-64
 struct Wide { uint64_t words[4]; };                // two's complement, the highest word first, in units of 2^-128
 
-// sum += x, rounded down to a multiple of 2^-63. x - floor(x) is exact unless x is a tiny negative number: then it is 1.
+// sum += x, rounded towards 0 to a multiple of 2^-63.
 inline void add(Narrow &sum, double x) {
-    int64_t whole = int64_t(x);
-    whole -= double(whole) > x;
-    const double rest = x - double(whole);
-    const bool full = rest >= 1.0;
-    const uint64_t part = full ? 0 : uint64_t(int64_t(rest * 0x1p63)) << 1, after = sum.part + part;
-    sum.whole += whole + full + (after < part);
-    sum.part = after;
+    const double size = x < 0.0 ? -x : x;
+    const int64_t whole = int64_t(size);
+    const uint64_t part = uint64_t(int64_t((size - double(whole)) * 0x1p63)) << 1, before = sum.part;
+    if (x < 0.0) {
+        sum.part -= part;
+        sum.whole -= whole + (sum.part > before);
+    } else {
+        sum.part += part;
+        sum.whole += whole + (sum.part < before);
+    }
 }
 
 // sum += x, rounded towards 0 to a multiple of 2^-128; |x| beyond HELD is HELD.

@@ -21,7 +21,11 @@ inline int64_t octave(double size) {   // of 32 = 2^5: 0; of infinity: OCTAVES
 }
 
 inline int64_t cell(double z, int64_t fine, double per_logit) {
-    if (z >= -32.0 && z < 32.0) return OCTAVES + 1 + int64_t((z + 32.0) * per_logit) - (z + 32.0 == 64.0);   // rounded up to the end
+    if (z >= -32.0 && z < 32.0) {
+        const double place = z * per_logit;   // exact: a power of two
+        const int64_t towards_zero = int64_t(place);
+        return OCTAVES + 1 + fine / 2 + towards_zero - (double(towards_zero) > place);
+    }
     return z < 0.0 ? OCTAVES - octave(-z) : OCTAVES + 1 + fine + octave(z);
 }
 

@@ -1,6 +1,6 @@
 """Sums in fixed point (src/kernels/fixed.hpp): the same bits for any partition of the rows.
 
-int64[..., 4] (wide: 256 bits, 128 behind the point; values beyond 2^90 are held there) or, for bounded quantities,
+int64[..., 4] (wide: 256 bits, 128 behind the point; values beyond 2^100 are held there) or, for bounded quantities,
 int64[..., 2] (narrow: 128 bits, 64 behind the point, values below 2^62), the highest word first. Where every digit
 counts (the loss itself), the tally's registers of 2,176 bits are the place; here a table has thousands of slots.
 """

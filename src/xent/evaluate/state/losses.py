@@ -25,7 +25,8 @@ class Losses:
     """Rows (multi-label: cells, a row's weight each) by what they cost.
 
     rows int64 [bins]; sums: nats (weighted: also weights) [bins, columns]; chance: sum over rows of w p_k over the
-    classes k (binary and multi-label: both outcomes) that would cost so much; infinite: rows without a bin.
+    classes k (binary and multi-label: both outcomes) that would cost so much; infinite: rows without a bin. Where
+    truths are distributions a row costs the mean of its classes, which no single class need cost: chance stays empty.
     """
 
     problem: Problem
@@ -43,6 +44,9 @@ class Losses:
         from xent import _kernels
 
         loss, weight, labels = rows.loss, rows.weight, 1
+        if self.problem.soft:
+            self.infinite += _kernels.losses(self.rows, self.sums, loss, weight)
+            return
         if self.problem.kind == "multilabel":
             labels = self.problem.width
             loss = np.empty(rows.margin.size)

@@ -24,7 +24,8 @@ STEP = float(np.log(2.0)) / 2.0
 class Best(NamedTuple):
     """The inverse temperature of least loss, and how much more beta = 1 costs (in the units of the sums).
 
-    beyond: -1 or 1 where the loss still falls at the least or largest beta measured, which `beta` then is.
+    beyond: -1 or 1 where the loss still falls at the least or largest beta measured, which `beta` then is (1 where
+    every beta costs the same).
     """
 
     beta: float
@@ -91,11 +92,12 @@ def slope(sums: Array, beta: Array) -> Array:
 def best(sums: Array) -> Best:
     """Where the interpolated loss is least: its derivative's root, by bisection (the measured slopes only grow)."""
     slopes = sums[:, 1]
+    if not slopes.any():
+        return Best(1.0, 0.0, 0)
     now = float(interpolate(sums, 1.0))
-    if not slopes[0] < 0.0:
-        return Best(float(BETAS[0]), max(0.0, now - float(sums[0, 0])), -1 if slopes[0] > 0.0 else 0)
-    if not slopes[-1] > 0.0:
-        return Best(float(BETAS[-1]), max(0.0, now - float(sums[-1, 0])), 1 if slopes[-1] < 0.0 else 0)
+    for end, beyond, falls in ((0, -1, slopes[0] >= 0.0), (-1, 1, slopes[-1] <= 0.0)):
+        if falls:
+            return Best(float(BETAS[end]), max(0.0, now - float(sums[end, 0])), beyond)
     at = int(np.flatnonzero(slopes < 0.0)[-1])
     ends = _ends(sums, np.array(at))
     low, high = 0.0, 1.0
