@@ -110,7 +110,8 @@ def chord(f: Smooth, curvature: Hessian, x: Array, *, renew: bool = True, enough
     """The minimum of f near x by a Hessian that is only near its own, such as that of other rows.
 
     Newton's method with one Hessian for many steps (the chord method, Ortega & Rheinboldt 1970, section 7.1), made anew
-    where steps shrink too slowly, if `renew`, until a step gains no more than `enough`. None where it does not get there, or there may be no minimum.
+    where steps shrink too slowly, if `renew`, until a step gains no more than `enough`. None where it does not get
+    there, or there may be no minimum.
     """
     solve = inverse(curvature)
     value, gradient = f.slope(x)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .calibrate import calibrate
 from .compare import compare
 from .explain import explain
 from .merge import merge
@@ -41,6 +42,7 @@ def xent(
 app.command()(score)
 app.command()(merge)
 app.command()(compare)
+app.command()(calibrate)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(explain)
 
 

@@ -60,6 +60,15 @@ def find(sources: Sequence[Source], request: Request) -> Plan:
     return Plan(tuple(targets), tuple(outputs), form, kind, weight, encoder, dtype, told, bool(request.soft))
 
 
+def predictions(sources: Sequence[Source], request: Request) -> tuple[str, tuple[str, ...], str]:
+    """(form, columns, dtype) of the predictions alone, of rows whose truth is not asked for."""
+    form, outputs, _ = _outputs(sources, request, [], None)
+    _refuse_kinds(sources[0], [], outputs)
+    dtype = _dtype(sources[0], outputs)
+    _agree(sources, Request(weight="none"), [], outputs, None)
+    return form, tuple(outputs), dtype
+
+
 def _weight(source: Source, request: Request) -> tuple[str | None, list[str]]:
     if request.weight == "none":
         return None, []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,8 @@ def _ipc_reader(mapped: Mapped) -> Any:
     return ipc.open_file(buffer) if bytes(mapped.view[:6]) == b"ARROW1" else ipc.open_stream(buffer)
 
 
-def open_csv(path: Path) -> Source:
+def open_csv(path: Path, text: Collection[str] = ()) -> Source:
+    """A CSV; the columns named in `text` are read letter by letter, whatever they look like."""
     pa = pyarrow()
     from pyarrow import csv as arrow_csv
 
@@ -121,6 +122,7 @@ def open_csv(path: Path) -> Source:
     try:
         with arrow_csv.open_csv(path, read_options=options, parse_options=parse) as reader:
             found = _textual(columns(reader.schema, str(path)))
+            found |= {name: Column(name, "text", "string") for name in text}
             if not any(batch.num_rows for batch in reader):
                 raise BadInput(f"{path}: there are no rows to score.")
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -24,15 +24,17 @@ def batch_size(width: int) -> int:
 
 
 def logits(x: Array, form: str, floor: float) -> Array:
-    """Predictions [n, width] as float64 logits [n, width], of classes or of labels each."""
-    if x.shape[1] == 1:
-        return logits_of(x[:, 0], form == "probs", floor)[:, None]
-    return logits_of(x, form == "probs", floor)
+    """Predictions [n, K] of classes as float64 logits; what a tolerance accepts above 1 is 1."""
+    return logits_of(_held(x, form), form == "probs", floor)
 
 
 def label_logits(x: Array, form: str, floor: float) -> Array:
     """Predictions [n, labels] of yes/no problems as float64 logits [n, labels]."""
-    return logits_of(x.reshape(-1), form == "probs", floor).reshape(x.shape)
+    return logits_of(_held(x, form).reshape(-1), form == "probs", floor).reshape(x.shape)
+
+
+def _held(x: Array, form: str) -> Array:
+    return np.clip(x, 0.0, 1.0) if form == "probs" else x
 
 
 @dataclass
