@@ -1,9 +1,7 @@
 """Where soft labels are found, and what is refused."""
 
+import importlib
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ pq = pytest.importorskip("pyarrow.parquet")
 CSV = pytest.importorskip("pyarrow.csv")
 Q = np.array([[0.25, 0.75, 0.0], [1.0, 0.0, 0.0], [0.5, 0.25, 0.25]])
 P = np.array([[0.5, 0.25, 0.25], [0.75, 0.125, 0.125], [0.25, 0.25, 0.5]])
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONIOENCODING": "utf-8"}
 TRUE = -np.where(Q > 0, Q * np.log(P), 0).sum(1).mean()
 
 
@@ -150,19 +147,17 @@ def test_conventions_hold_every_case():
 
 
 def test_the_command_line_says_the_parts(tmp_path):
+    testing = pytest.importorskip("typer.testing")
     pq.write_table(table(), tmp_path / "preds.parquet")
 
     def run(*given):
-        code = "from xent.cli import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", code, "score", "preds.parquet", *given],
-            cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", env=ENVIRONMENT,
-        )  # fmt: skip
+        app = importlib.import_module("xent.cli.application").app
+        return testing.CliRunner().invoke(app, ["score", str(tmp_path / "preds.parquet"), *given])
 
     done = run("--soft", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["log_loss"] == pytest.approx(TRUE) and found["label_entropy"] > 0
     assert "entropy of labels" in run().stdout and "distance from them" in run("--quick").stdout
     refused = run("--hard")
-    assert refused.returncode == 2 and "--soft" in refused.stderr
+    assert refused.exit_code == 2 and "--soft" in refused.stderr
