@@ -253,7 +253,10 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices by given columns (the 100 values that matter most) and automatic ones. tried: candidates; rows: they were sought in."""
+    """Slices by given columns (the 100 values that matter most) and automatic ones.
+
+    tried: candidates; rows: they were sought in.
+    """
 
     given: tuple[Slice, ...]
     found: tuple[Slice, ...]
