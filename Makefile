@@ -1,6 +1,7 @@
 # make demo   create the environment, install xent, score real predictions
 # make test   create the environment, lint, type-check and pass the tests
 # make bench  measure against PyTorch, torch.compile, JAX, scikit-learn and SciPy; writes the table of the README
+# make browser  find a Chromium for the tests of the HTML pages, or install one
 # make exhaustive  every float32 logit, both targets, against a float64 oracle (minutes)
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,7 +9,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src cmake -name '*.py' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cmake') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test lint bench exhaustive slow clean
+.PHONY: demo test lint browser bench exhaustive slow clean
 
 demo: $(VENV)/.demo
 	$(BIN)/xent demo
@@ -20,6 +21,12 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The one on PATH; else the system's, for who may install it; else Playwright's own.
+browser: $(VENV)/.test
+	@command -v chromium || command -v chromium-browser || command -v google-chrome \
+	|| { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -q && apt-get install -qy chromium; } \
+	|| $(BIN)/python -m playwright install chromium
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py

@@ -1,12 +1,31 @@
 """Records of every shape that a page must stand: made up, but of numbers as they come."""
 
+import itertools
 import math
 
 import numpy as np
 
 from xent.evaluate.analysis.records import (
-    Analysis, Band, Bin, Block, Brier, ConfidenceBin, Confusion, Decomposition, Ladder, LossBin, Provenance, Rung, Slice,
-    Slices, SoftLabels, Spread, Step, Suspects, Tail, Threshold,
+    Analysis,
+    Band,
+    Bin,
+    Block,
+    Brier,
+    ConfidenceBin,
+    Confusion,
+    Decomposition,
+    Ladder,
+    LossBin,
+    Provenance,
+    Rung,
+    Slice,
+    Slices,
+    SoftLabels,
+    Spread,
+    Step,
+    Suspects,
+    Tail,
+    Threshold,
 )  # fmt: skip
 from xent.evaluate.compare.records import Comparison, InfiniteRow, Model, Pair, PairSlice
 from xent.evaluate.dearest import DearRow
@@ -30,7 +49,7 @@ def decomposition(rng, name="", rows=5000, steps=40, infinite=0, sharp=1.4):
     )
     edges = np.linspace(0, 1, 21)
     bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         here = (claimed >= low) & (claimed < high)
         s = share[here].sum()
         if s:
@@ -72,7 +91,7 @@ def tail(rng, rows=5000):
 def confidence(rng, infinite=False):
     edges = [0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0]
     bins = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         c = (low + high) / 2
         a = c - 0.2 * (c - 0.1)
         h = -c * math.log(c) - (1 - c) * math.log((1 - c) / 9)
@@ -87,7 +106,7 @@ def confidence(rng, infinite=False):
 def ladder(best="temperature", gain=0.1490):
     rungs = (
         Rung("temperature", "T = 2.40", gain, 0.0098, gain - 0.0192, gain + 0.0192, gain + 0.001, True, 5000, None),
-        Rung("vector", "a scale and a bias for each class", gain + 0.002, 0.0099, gain - 0.018, gain + 0.021, 0.153, True, 5000, None),
+        Rung("vector", "scales and biases", gain + 0.002, 0.0099, gain - 0.018, gain + 0.021, 0.153, True, 5000, None),
         Rung("matrix", "", None, None, None, None, None, False, 0, "the optimum is not finite: the classes separate"),
     )  # fmt: skip
     command = None if best is None else "xent calibrate preds.parquet --method temperature -o calibrated.parquet"
@@ -106,7 +125,8 @@ def waterfall(infinite=False):
 
 def slice_(rng, *where):
     d, se = float(rng.normal(0.1, 0.1)), float(rng.uniform(0.01, 0.05))
-    return Slice(where, int(rng.integers(50, 2000)), 100.0, 0.36 + d, 0.11, d * 0.1, d, se, 0.0002, 0.004, d * 0.8, 0.01, True, 0)  # fmt: skip
+    rows = int(rng.integers(50, 2000))
+    return Slice(where, rows, 100.0, 0.36 + d, 0.11, d * 0.1, d, se, 0.0002, 0.004, d * 0.8, 0.01, True, 0)
 
 
 def provenance(files=1):
@@ -120,19 +140,21 @@ def analysis(rng, **changes):
     found = {
         "spreads": (Spread("iid", None, 0.0169, 0.3267, 0.3929, 10000, None, None),
                     Spread("cluster", "user", 0.0311, 0.2971, 0.4195, 256, None, 3.39)),
-        "decompositions": (decomposition(rng, "top-1"),), "waterfall": waterfall(), "ladder": ladder(), "tail": tail(rng),
+        "decompositions": (decomposition(rng, "top-1"),), "waterfall": waterfall(), "ladder": ladder(),
+        "tail": tail(rng),
         "suspects": Suspects(tuple(Threshold(10.0**-k, 90 - 12 * k, 3.2 / k, 1e-9) for k in range(1, 7)), 0.001, 52.9),
         "confidence": confidence(rng), "confusion": None,
         "slices": Slices((slice_(rng, ("site", "north")), slice_(rng, ("site", "south"))),
                          (slice_(rng, ("site", "north"), ("hour", "[2, 5)")), slice_(rng, ("age", "18–25"))),
-                         312, 10000, ("site", "hour", "age"), ("Column `id` has a value of its own in every row: left out.",)),
+                         312, 10000, ("site", "hour", "age"), ("Column `id` differs in every row: left out.",)),
         "soft": None, "provenance": provenance(), "alerts": (), "notes": (),
     }  # fmt: skip
     return Analysis(**(found | changes))
 
 
 def names_of(count):
-    return ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", *map("class {}".format, range(count))][:count]  # fmt: skip
+    known = ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    return [*known, *map("class {}".format, range(count))][:count]
 
 
 def confusion(rng, names):
@@ -146,16 +168,17 @@ def confusion(rng, names):
 def by_class(rng, names, labels=False):
     share = np.sort(rng.dirichlet(np.ones(len(names))))[::-1]
     return tuple(
-        ClassScore(n, 1000, 1000.0, float(0.3583 * s * len(names)), 0.04, float(s), float(s - 1 / len(names)) * 0.3583, 0.0439,
-                   0.31 if labels else None, 13.9 if labels else None, 0, 400 if labels else 1000)
+        ClassScore(n, 1000, 1000.0, float(0.3583 * s * len(names)), 0.04, float(s),
+                   float(s - 1 / len(names)) * 0.3583, 0.0439,
+                   *((0.31, 13.9, 0, 400) if labels else (None, None, 0, 1000)))
         for n, s in zip(names, share, strict=True)
     )  # fmt: skip
 
 
 def dear(rng, count, names):
     return tuple(
-        DearRow("preds.parquet", int(rng.integers(0, 10**7)), 21.7 / (1 + i / 9), names[i % len(names)], math.exp(-21.7 / (1 + i / 9)),
-                names[(i + 1) % len(names)], 0.9999999, 1.0)
+        DearRow("preds.parquet", int(rng.integers(0, 10**7)), 21.7 / (1 + i / 9), names[i % len(names)],
+                math.exp(-21.7 / (1 + i / 9)), names[(i + 1) % len(names)], 0.9999999, 1.0)
         for i in range(count)
     )  # fmt: skip
 
@@ -165,11 +188,13 @@ def score(rng=None, classes=10, names=None, kind="multiclass", dearest=20, files
     rng = rng or np.random.default_rng(7)
     names = names_of(classes) if names is None else names
     found = {
-        "log_loss": 0.3583, "standard_error": 0.0169, "low": 0.3267, "high": 0.3929, "confidence": 0.95, "skewness": 6.2,
+        "log_loss": 0.3583, "standard_error": 0.0169, "low": 0.3267, "high": 0.3929, "confidence": 0.95,
+        "skewness": 6.2,
         "bits": 0.3583 / math.log(2), "perplexity": math.exp(0.3583), "rows": 10000, "effective_rows": 10000.0,
         "weight": 10000.0, "weightless_rows": 0, "kind": kind, "form": "logits", "dtype": "float32", "classes": classes,
         "infinite": 0, "infinite_cells": 0, "finite_part": 0.3583, "finite_mean": 0.3583, "baseline": 2.3026,
-        "explained": 0.844, "entropy": 0.0439, "gap": 0.3144, "label_entropy": None, "z": 133.9, "p_value": 0.0, "accuracy": 0.9244,
+        "explained": 0.844, "entropy": 0.0439, "gap": 0.3144, "label_entropy": None, "z": 133.9,
+        "p_value": 0.0, "accuracy": 0.9244,
         "top1": 0.2823, "ranking": 0.076, "row_sum_deviation": None, "renormalized": None, "compat": None,
         "by_class": by_class(rng, names, kind == "multilabel"), "dearest": dear(rng, dearest, names),
         "files": tuple((f"preds-{i}.parquet", 10000) for i in range(files)), "notes": ("No `weight` column.",),
@@ -190,7 +215,8 @@ def labels(rng, count, names=None):
 def infinite(rng):
     """Rows of probability 0: everything that can be infinite is."""
     found = analysis(
-        rng, decompositions=(decomposition(rng, infinite=6),), waterfall=waterfall(True), confidence=confidence(rng, True),
+        rng, decompositions=(decomposition(rng, infinite=6),), waterfall=waterfall(True),
+        confidence=confidence(rng, True),
         alerts=("6 of 92 rows give the truth probability 0: the log loss is infinite.", f"A name: {HOSTILE}"),
         spreads=(Spread("iid", None, None, None, None, 92, None, None),),
     )  # fmt: skip
@@ -229,9 +255,9 @@ def comparison(rng=None, names=("EMOS", "Logistic", "EPC", "ENS"), lost=(3,), sl
         mcb = math.inf if i in lost else 0.0487 + 0.004 * i
         loss = 0.6815 - 0.0766 - 0.01 * (i % 3) + mcb
         gone = math.isinf(loss)
-        models.append(Model(name, f"{name}.parquet", "probs", loss, None if gone else 0.02, None if gone else loss - 0.04,
-                            None if gone else loss + 0.04, 0.6127 if gone else loss, 6 if gone else 0, 0.6815, 0.61, 0.64,
-                            0.6815, 0.0766 + 0.01 * (i % 3), mcb))  # fmt: skip
+        spread = (None, None, None) if gone else (0.02, loss - 0.04, loss + 0.04)
+        models.append(Model(name, f"{name}.parquet", "probs", loss, *spread, 0.6127 if gone else loss, 6 if gone else 0,
+                            0.6815, 0.61, 0.64, 0.6815, 0.0766 + 0.01 * (i % 3), mcb))  # fmt: skip
     pairs = []
     for i, a in enumerate(names):
         for j, b in enumerate(names[i + 1 :], i + 1):
@@ -239,11 +265,11 @@ def comparison(rng=None, names=("EMOS", "Logistic", "EPC", "ENS"), lost=(3,), sl
             sure = math.isfinite(d)
             pairs.append(Pair(a, b, 92, d, 0.01 * (j - i), 0.012 if sure else None, d - 0.024 if sure else None,
                               d + 0.024 if sure else None, 0.03 if sure else None, 0.12 if sure else None,
-                              100 * d / 0.65 if sure else None, math.exp(d) if sure else None, 0.4, 0.1, 812 if sure else None,
-                              6 if i in lost else 0, 6 if j in lost else 0, 0, None if sure else b, "iid", 92, None,
-                              f"{a} against {b}: too close to call."))  # fmt: skip
-    parts = tuple(PairSlice(names[0], names[-1], "month", f"m{i}", 18, 18.0, float(rng.normal(0, 0.05)), 0.002, 0.03, 0.2, 0.4)
-                  for i in range(slices))  # fmt: skip
+                              100 * d / 0.65 if sure else None, math.exp(d) if sure else None, 0.4, 0.1,
+                              812 if sure else None, 6 * (i in lost), 6 * (j in lost), 0, None if sure else b,
+                              "iid", 92, None, f"{a} against {b}: too close to call."))  # fmt: skip
+    parts = tuple(PairSlice(names[0], names[-1], "month", f"m{i}", 18, 18.0, float(rng.normal(0, 0.05)), 0.002, 0.03,
+                            0.2, 0.4) for i in range(slices))  # fmt: skip
     rows = tuple(InfiniteRow("ENS.parquet", i, None, "rain", ("ENS",)) for i in range(6 if lost else 0))
     return Comparison(
         rows=92, weight=92.0, kind="binary", classes=2, confidence=0.95, verdict="Logistic is better than EPC.",
@@ -251,3 +277,29 @@ def comparison(rng=None, names=("EMOS", "Logistic", "EPC", "ENS"), lost=(3,), sl
         alerts=("ENS gives 6 rows that happened probability 0.",) if lost else (), notes=("A note.",),
         provenance=provenance(),
     )  # fmt: skip
+
+
+def _rng():
+    return np.random.default_rng(1)
+
+
+def _hostile(count):
+    return [f"{HOSTILE}{i}" for i in range(count)]
+
+
+ALL = {
+    "pictures": score,
+    "binary": lambda: score(_rng(), 2, ["no", "yes"], "binary", analysis=analysis(
+        _rng(), decompositions=(decomposition(_rng()),), ladder=ladder(None))),
+    "infinite": lambda: infinite(_rng()),
+    "one row": lambda: one_row(_rng()),
+    "soft": lambda: soft(_rng()),
+    "1000 classes": lambda: score(_rng(), 1000, dearest=10000, files=1000),
+    "256 labels": lambda: labels(_rng(), 256),
+    "long names": lambda: score(_rng(), 100, [f"{LONG}{i}" for i in range(100)]),
+    "hostile names": lambda: score(_rng(), 12, _hostile(12)),
+    "hostile labels": lambda: labels(_rng(), 5, _hostile(5)),
+    "models": comparison,
+    "40 models": lambda: comparison(names=[f"model {i}" for i in range(40)], lost=()),
+    "hostile models": lambda: comparison(names=_hostile(5)),
+}  # fmt: skip

@@ -48,10 +48,13 @@ class Scale:
         """Places and their probabilities in words, at most so many."""
         if not self.stretched:
             return [0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"]
-        marks = [(logit(p), f"{p:g}".removeprefix("0") if p > 1e-5 else f"{p:.0e}".replace("e-0", "e−")) for p in _NINES]
+        marks = [
+            (logit(p), f"{p:g}".removeprefix("0") if p > 1e-5 else f"{p:.0e}".replace("e-0", "e−")) for p in _NINES
+        ]
         marks += [(-z, f".{'9' * (i + 1)}" if i < 4 else f"1−{said}") for i, (z, said) in enumerate(marks)]
         fit = sorted(m for m in [*marks, (0.0, ".5")] if self.low <= m[0] <= self.high)
-        while len(fit) > most:
+        wide = any(said.startswith("1−") for _, said in fit)
+        while len(fit) > most - 2 * wide:
             fit = fit[len(fit) // 2 % 2 :: 2]
         return [z for z, _ in fit], [said for _, said in fit]
 
@@ -123,4 +126,4 @@ def bare(axes: Any, title: str, *, ticks: int = 2, zero: bool = True) -> None:
 def endless(axes: Any, places: Sequence[float], height: float) -> None:
     """An ∞ above each bar that has no end."""
     for place in places:
-        axes.text(place, height, "∞", ha="center", va="bottom", color=MUTED)
+        axes.text(place, 1.2 * height, "∞", ha="center", va="bottom", color=MUTED)

@@ -9,10 +9,12 @@ from markupsafe import Markup
 
 from . import curves
 from .detail import Detail
-from .numbers import Numbers
+from .numbers import Numbers, shown
 from .provenance import provenance
 from .section import Section, first, short
 from .tables import Column, Forest, Table
+
+OPEN = 2  # pairs whose slices are not folded away
 
 
 def view(numbers: Numbers, detail: Detail) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _models(numbers: Numbers, detail: Detail) -> Section:
         Column("claims", "entropy", hint="the loss that the model expects"),
         *([Column("infinite", "infinite", "count"), Column("finite part", "finite_part")] if lost else []),
         *([Column("discrimination", "discrimination"), Column("miscalibration", "miscalibration")] if parts else []),
-        Column("form", "form", "text"), Column("from", "source", "name"),
+        Column("form", "form", "text"), Column("from", "source", "path"),
     ), Forest("log_loss", "low", "high", zero=False), max(len(models) - detail.models, 0))  # fmt: skip
     return Section("models", "Models", {"table": table})
 
@@ -59,13 +61,14 @@ def _pairs(numbers: Numbers, detail: Detail) -> Section | None:
     table = Table(numbers, "Log loss of A less that of B: above 0, B is better", "pairs",
                   order[: detail.pairs], (
         Column("A", "a", "name"), Column("B", "b", "name"), Column("A − B", "difference", "signed"),
-        Column("with its interval", "difference", "forest"), Column("low", "low", "signed"),
+        *([Column("finite rows", "finite_difference", "signed")] if lost else []),
+        Column("with its interval", "finite_difference", "forest"), Column("low", "low", "signed"),
         Column("high", "high", "signed"), Column("of A's loss", "percent", "already"), Column("p", "p_value", "p"),
         Column("p, Holm", "p_holm", "p"), Column("B better", "better", "percent", "share of the rows"),
         Column("ties", "ties", "percent"), Column("rows for 80 % power", "rows_for_power", "count"),
         *([Column("∞ in A alone", "infinite_a", "count"), Column("∞ in B alone", "infinite_b", "count"),
            Column("∞ in both", "infinite_both", "count")] if lost else []),
-    ), Forest("difference", "low", "high"), max(len(pairs) - detail.pairs, 0))  # fmt: skip
+    ), Forest("finite_difference", "low", "high"), max(len(pairs) - detail.pairs, 0))  # fmt: skip
     return Section("pairs", "Paired differences", {"table": table})
 
 
@@ -107,26 +110,32 @@ def _where(numbers: Numbers, detail: Detail) -> Section | None:
     slices = numbers.data["slices"]
     if not slices:
         return None
-    whisker = Forest("difference", error="standard_error")
-    groups: dict[tuple[str, str, str], list[int]] = {}
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for i, part in enumerate(slices):
-        groups.setdefault((part["a"], part["b"], part["column"]), []).append(i)
-    tables = []
-    for (a, b, column), rows in list(groups.items())[: detail.pairs]:
-        tables.append(Table(numbers, f"{column}: {a} less {b}", "slices", rows[: detail.slices], (
-            Column("value", "value", "name"), Column("rows", "rows", "count"), Column("A − B", "difference", "signed"),
-            Column("with 95 %", "difference", "forest"), Column("part", "part", "signed", "nats a row of all rows"),
-            Column("SE", "standard_error"), Column("p", "p_value", "p"), Column("q", "q_value", "p", "Benjamini-Hochberg"),
-        ), whisker, max(len(rows) - detail.slices, 0)))  # fmt: skip
-    return Section("where", "Where the difference lies", {"tables": tables})
+        groups.setdefault((part["a"], part["b"]), {}).setdefault(part["column"], []).append(i)
+    best = numbers.data["models"][0]["name"]
+    order = sorted(groups, key=lambda pair: best not in pair)[: detail.pairs]
+    pairs = [(f"{shown(a)} less {shown(b)}", best in (a, b) and i < OPEN,
+              [_parts(numbers, column, rows, detail) for column, rows in groups[a, b].items()])
+             for i, (a, b) in enumerate(order)]  # fmt: skip
+    return Section("where", "Where the difference lies", {"pairs": pairs})
+
+
+def _parts(numbers: Numbers, column: str, rows: list[int], detail: Detail) -> Table:
+    return Table(numbers, f"By {shown(column).strip('()')}", "slices", rows[: detail.slices], (
+        Column("value", "value", "name"), Column("rows", "rows", "count"), Column("A − B", "difference", "signed"),
+        Column("with 95 %", "difference", "forest"), Column("part", "part", "signed", "nats a row of all rows"),
+        Column("SE", "standard_error"), Column("p", "p_value", "p"),
+        Column("q", "q_value", "p", "Benjamini-Hochberg"),
+    ), Forest("difference", error="standard_error"), max(len(rows) - detail.slices, 0))  # fmt: skip
 
 
 def _infinite(numbers: Numbers, detail: Detail) -> Section | None:
     rows = numbers.data["infinite"]
     if not rows:
         return None
-    shown = first(rows, detail.dearest)
+    places = first(rows, detail.dearest)
     return Section("infinite", "Infinite rows", {
-        "rows": [(f"infinite.{i}", [f"infinite.{i}.models.{j}" for j in first(rows[i]["models"], 8)]) for i in shown],
-        "more": len(rows) - len(shown), "ids": any(row["id"] is not None for row in rows), "nothing": Markup("–"),
+        "rows": [(f"infinite.{i}", [f"infinite.{i}.models.{j}" for j in first(rows[i]["models"], 8)]) for i in places],
+        "more": len(rows) - len(places), "ids": any(row["id"] is not None for row in rows), "nothing": Markup("–"),
     })  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -33,7 +34,8 @@ def claims(numbers: Numbers, path: str, key: str) -> Markup:
     for said, ys, other in (("suffered", suffered, claimed), ("claimed", claimed, suffered)):
         up = ys[at] >= other[at] or ys[at] < 0.15 * most
         near = ys[max(at - 1, 0) : at + 2]
-        axes.annotate(said, (xs[at], max(near) if up else min(near)), (0, 7 if up else -7), textcoords="offset points", color=INK,
+        place = (xs[at], max(near) if up else min(near))
+        axes.annotate(said, place, (0, 7 if up else -7), textcoords="offset points", color=INK,
                       va="bottom" if up else "top", ha="left" if at < len(bins) / 2 else "right")  # fmt: skip
     places, words = scale.ticks()
     top = max(most, *claimed) * (1.35 if lost else 1.15)
@@ -96,9 +98,9 @@ def lorenz(numbers: Numbers, path: str, key: str) -> Markup:
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xticks=places, xticklabels=words, yticks=places, yticklabels=words,
              xlabel="share of the rows, dearest first")  # fmt: skip
     axes.set_title("share of the nats")
-    return svg(figure, key, "How few rows carry the loss",
-               f"Lorenz curve, dearest rows first: {numbers.plain(path + '.half_share', 'percent')} of the rows carry half"
-               f" of all nats, the dearest 1 % carry {numbers.plain(path + '.top_percent', 'percent')}.")  # fmt: skip
+    few, top = (numbers.plain(f"{path}.{field}", "percent") for field in ("half_share", "top_percent"))
+    said = f"Lorenz curve, dearest rows first: {few} of the rows carry half of all nats, the dearest 1 % carry {top}."
+    return svg(figure, key, "How few rows carry the loss", said)
 
 
 @inked
@@ -124,9 +126,11 @@ def plane(models: list[dict[str, Any]], key: str) -> Markup:
         axes.annotate(f"@{i}@", (x, places[i]), (-8 if left else 8, 0), textcoords="offset points", va="center",
                       ha="right" if left else "left")  # fmt: skip
     axes.locator_params(nbins=5)
-    return svg(figure, key, "Models by miscalibration and discrimination",
-               "Each model is a point; on a slanted line the loss is the same, up and to the left it is less. Models of"
-               " infinite miscalibration stand on the right edge. The table of the models holds the numbers.", names)  # fmt: skip
+    said = (
+        "Each model is a point; on a slanted line the loss is the same, up and to the left it is less. Models of"
+        " infinite miscalibration stand on the right edge. The table of the models holds the numbers."
+    )
+    return svg(figure, key, "Models by miscalibration and discrimination", said, names)
 
 
 def _equal(axes: Any, uncertainty: float) -> None:
@@ -145,7 +149,7 @@ def _apart(ys: list[float], least: float) -> list[float]:
     """Places of labels, in the order of the points, none nearer than `least` to the next."""
     places = list(ys)
     order = sorted(range(len(ys)), key=lambda i: ys[i])
-    for below, above in zip(order, order[1:], strict=False):
+    for below, above in itertools.pairwise(order):
         places[above] = max(places[above], places[below] + least)
     return places
 

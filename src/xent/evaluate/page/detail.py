@@ -56,7 +56,7 @@ def scripted(data: Any) -> str:
 
 def _prefixes(used: set[str]) -> set[str]:
     """Every path that was shown and every path above it."""
-    found = set()
+    found: set[str] = set()
     for path in used:
         keys = path.split(".")
         found.update(".".join(keys[:i]) for i in range(1, len(keys) + 1))

@@ -20,7 +20,7 @@ _PROPERTIES = dict(zip((INK, MUTED, RULE, COOL, WARM, BAND, PAPER),
 WIDE = 5.2  # inches of 72 units: 374 units, a phone's width, so that 11 units of type are 11 pixels there
 _TYPE = 11
 P = ParamSpec("P")
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "xent", "font.family": "DejaVu Sans", "font.size": _TYPE,
     "text.parse_math": False, "text.color": INK, "axes.edgecolor": MUTED, "axes.labelcolor": MUTED,
     "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none",
@@ -28,6 +28,7 @@ STYLE: dict[str, Any] = {
     "axes.labelsize": _TYPE, "figure.facecolor": "none", "xtick.color": MUTED, "ytick.color": MUTED,
     "xtick.labelsize": _TYPE, "ytick.labelsize": _TYPE, "xtick.major.width": 0.8, "ytick.major.width": 0.8,
     "lines.linewidth": 1.8, "lines.solid_capstyle": "butt", "path.simplify": False,
+    "figure.constrained_layout.h_pad": 0.04, "figure.constrained_layout.w_pad": 0.04,
 }  # fmt: skip
 
 
@@ -50,7 +51,6 @@ def canvas(tall: float, ratios: tuple[float, ...] = (1.0,), *, wide: float = WID
 
     figure = Figure(figsize=(wide, tall), layout="constrained")
     grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)
-    figure.get_layout_engine().set(h_pad=0.04, w_pad=0.04)
     return figure, [row[0] for row in grid]
 
 

@@ -20,7 +20,8 @@ _SENTENCE = 2000  # characters of a sentence
 _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 _BREAKS = re.compile("([/_])")  # where the lines of a path may break
 _CODE = re.compile("`([^`]+)`")
-_LONE = re.compile("[\ud800-\udfff]")  # half a pair of UTF-16, from file names that are no UTF-8
+# Half a pair of UTF-16, from file names that are no UTF-8, and controls, which HTML does not allow.
+_ODD = re.compile("[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def nats(x: float) -> str:
@@ -83,7 +84,8 @@ def rough(x: float) -> str:
 
 
 FORMS: dict[str, Callable[[float], str]] = {
-    "nats": nats, "fixed": fixed, "signed": signed, "count": count, "percent": percent, "already": already_percent, "level": level, "prob": prob,
+    "nats": nats, "fixed": fixed, "signed": signed, "count": count, "percent": percent,
+    "already": already_percent, "level": level, "prob": prob,
     "p": p_value, "z": sigmas, "p said": p_said, "general": general, "rough": rough,
 }  # fmt: skip
 
@@ -101,7 +103,7 @@ def written(value: Any, form: str) -> str:
 
 def shown(name: str) -> str:
     """A name that came from outside, harmless and of bounded length."""
-    return _LONE.sub("\ufffd", name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+    return _ODD.sub("\ufffd", name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
 
 
 class Numbers:
@@ -146,15 +148,19 @@ class Numbers:
         if text is None:
             return Markup('<bdi data-json="{}">{}</bdi>').format(path, NONE)
         wide = Markup(" class=wide") if len(text) > _NARROW else Markup("")
-        whole = Markup(' title="{}"').format(_LONE.sub("\ufffd", text[:400])) if len(text) > LONGEST else Markup("")
+        whole = Markup(' title="{}"').format(_ODD.sub("\ufffd", text[:400])) if len(text) > LONGEST else Markup("")
         said = escape(shown(text))
         if wide:
             said = Markup(_BREAKS.sub(r"\1<wbr>", str(said)))
         return Markup('<bdi{} data-json="{}"{}>{}</bdi>').format(wide, path, whole, said)
 
+    def verbatim(self, path: str) -> str:
+        """A text as it stands, without what HTML does not allow."""
+        return _ODD.sub("\ufffd", self.raw(path)[:_SENTENCE])
+
     def text(self, path: str) -> Markup:
         """A sentence that the analysis wrote."""
-        said = escape(_LONE.sub("\ufffd", self.raw(path)[:_SENTENCE]))
+        said = escape(self.verbatim(path))
         return Markup('<span data-json="{}">{}</span>').format(path, Markup(_CODE.sub(r"<code>\1</code>", str(said))))
 
 

@@ -10,7 +10,7 @@ from .section import Section, first
 from .tables import Column, Table
 
 _REFERENCES = (
-    ("Proper scores and their decomposition", "Bröcker (2009), Quarterly Journal of the Royal Meteorological Society", ""),
+    ("Proper scores, decomposed", "Bröcker (2009), Quarterly Journal of the Royal Meteorological Society", ""),
     ("Isotonic reliability and its decomposition (CORP)", "Dimitriadis, Gneiting & Jordan (2021), PNAS",
      "https://doi.org/10.1073/pnas.2016191118"),
     ("Miscalibration and discrimination in a plane", "Dimitriadis, Gneiting, Jordan & Vogel (2024), International"
@@ -27,7 +27,7 @@ def provenance(numbers: Numbers, at: str, detail: Detail, spreads: Table | None 
     """The last section. at: the path of the record that holds `provenance` and `notes`."""
     origin = numbers.raw(at + "provenance")
     files = Table(numbers, "Input", at + "provenance.hashes", first(origin["hashes"], detail.files), (
-        Column("file", "0", "name"), Column("bytes", "1", "count"), Column("blake2b-128", "2", "hash"),
+        Column("file", "0", "path"), Column("bytes", "1", "count"), Column("blake2b-128", "2", "hash"),
     ), more=max(len(origin["hashes"]) - detail.files, 0)) if origin["hashes"] else None  # fmt: skip
     options = Table(numbers, "Options", at + "provenance.options", first(origin["options"], 60), (
         Column("option", "0", "name"), Column("value", "1", "name"),

@@ -23,7 +23,7 @@ def picture(numbers: Numbers, path: str, key: str, *, stretched: bool) -> Markup
     up = Scale.around([b["rate"] for b in blocks] + [b["claimed"] for b in bins]) if stretched else Scale()
     figure, (curve, rows, cost) = canvas(5.6, (5, 1, 1.2))
     _curve(curve, part, across, up)
-    (xs, along), (ys, beside) = across.ticks(), up.ticks()
+    (xs, along), (ys, beside) = across.ticks(6), up.ticks()
     curve.set(xticks=xs, xticklabels=along, yticks=ys, yticklabels=beside)
     curve.set_title("came true, by claimed probability")
     curve.tick_params(labelbottom=True)
@@ -73,7 +73,7 @@ def _bars(axes: Any, bins: list[dict[str, Any]], field: str, scale: Scale, colou
     drawn, most = tops(heights)
     if bins:
         axes.stairs(*steps(spans, drawn), fill=True, color=colour)
-    axes.set_ylim(0, most * (1.3 if most < max(drawn, default=0) else 1.05))
+    axes.set_ylim(0, most * (1.6 if most < max(drawn, default=0) else 1.05))
     bare(axes, title)
     axes.set_yticks([])
     endless(axes, [(a + b) / 2 for (a, b), v in zip(spans, heights, strict=True) if math.isinf(v)], most)

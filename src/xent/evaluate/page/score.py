@@ -35,8 +35,8 @@ def _about(numbers: Numbers) -> Markup:
     kinds = {"binary": Markup("binary"), "multiclass": Markup("{} classes").format(classes),
              "multilabel": Markup("{} labels").format(classes)}  # fmt: skip
     data = numbers.data
-    return Markup("{} row{}, {}, from {} {}").format(rows, "" if data["rows"] == 1 else "s", kinds[data["kind"]], data["dtype"],
-                                                    "logits" if data["form"] == "logits" else "probabilities")  # fmt: skip
+    plural, form = "" if data["rows"] == 1 else "s", "logits" if data["form"] == "logits" else "probabilities"
+    return Markup("{} row{}, {}, from {} {}").format(rows, plural, kinds[data["kind"]], data["dtype"], form)
 
 
 def _title(data: dict[str, Any]) -> str:
@@ -151,8 +151,9 @@ def _classes(numbers: Numbers, detail: Detail) -> Section | None:
     labels, lost = numbers.data["kind"] == "multilabel", any(c["infinite"] for c in classes)
     ranked = sorted(range(len(classes)), key=lambda i: (-(classes[i]["share"] or 0.0), -classes[i]["infinite"]))
     columns = [
-        Column("label" if labels else "class", "name", "name"), Column("yes" if labels else "rows", "positive", "count"),
-        Column("log loss", "log_loss"), Column("SE", "standard_error"), Column("share", "share", "share", "of all nats"),
+        Column("label" if labels else "class", "name", "name"),
+        Column("yes" if labels else "rows", "positive", "count"), Column("log loss", "log_loss"),
+        Column("SE", "standard_error"), Column("share", "share", "share", "of all nats"),
         *([] if labels else [Column("excess", "excess", "signed", "nats a row of all rows, beyond the mean")]),
         Column("claims", "entropy", hint="the loss that the model expects"),
         *([Column("gap", "gap", "signed"), Column("z", "z", "z")] if labels else []),
@@ -211,7 +212,7 @@ def _rows(numbers: Numbers, detail: Detail) -> Section | None:
         return None
     several, weighted = len(numbers.data["files"]) > 1, any(row["weight"] != 1 for row in rows)
     table = Table(numbers, "By what they cost", "dearest", first(rows, detail.dearest), (
-        Column("row", "row", "count"), *([Column("file", "file", "name")] if several else []),
+        Column("row", "row", "count"), *([Column("file", "file", "path")] if several else []),
         Column("nats", "loss"), Column("truth", "target", "name"), Column("its p", "prob", "prob"),
         Column("favourite", "favourite", "name"), Column("its p", "favourite_prob", "prob"),
         *([Column("weight", "weight", "general")] if weighted else []),
@@ -231,8 +232,8 @@ def _repair(numbers: Numbers, detail: Detail) -> Section | None:
     table = Table(numbers, "Repairs, from few parameters to many", path + ".rungs", first(ladder["rungs"], 20), (
         Column("repair", "method", "text"), Column("gain", "gain", "signed", "cross-fitted"),
         Column("SE", "standard_error"), Column("gain with its interval", "gain", "forest"),
-        Column("in sample", "in_sample", "signed"), Column("pays", "pays", "truth"), Column("what it does", "said", "text"),
-        Column("rows", "rows", "count"),
+        Column("in sample", "in_sample", "signed"), Column("pays", "pays", "truth"),
+        Column("what it does", "said", "text"), Column("rows", "rows", "count"),
         *([Column("trouble", "trouble", "text")] if any(r["trouble"] for r in ladder["rungs"]) else []),
     ), Forest("gain", "low", "high", "standard_error"), sortable=False)  # fmt: skip
     return Section("repair", "What can be repaired", {"table": table, "l": path})
@@ -242,6 +243,6 @@ def _spreads(numbers: Numbers) -> Table | None:
     path, spreads = "analysis.spreads", numbers.data["analysis"]["spreads"]
     return Table(numbers, "The error of the mean, by one way of reckoning and another", path, first(spreads, 10), (
         Column("rows", "method", "text"), Column("by", "column", "name"), Column("SE", "standard_error"),
-        Column("low", "low"), Column("high", "high"), Column("units", "units", "count"), Column("lags", "lags", "count"),
-        Column("design effect", "design_effect", "general"),
+        Column("low", "low"), Column("high", "high"), Column("units", "units", "count"),
+        Column("lags", "lags", "count"), Column("design effect", "design_effect", "general"),
     )) if spreads else None  # fmt: skip

@@ -11,11 +11,12 @@ from markupsafe import Markup
 
 from .numbers import NONE, Numbers
 
+_KINDS = {"text": ' class="l t"', "path": ' class="l path"'}
 Z95 = 1.959963984540054  # a whisker reaches this many standard errors where no interval is given
 
 
 class Column(NamedTuple):
-    """form: one of `numbers.FORMS`, or name, text, truth (yes or no), share (with a bar), where, forest."""
+    """form: one of `numbers.FORMS`, or name, path, hash, text, truth (yes or no), share (with a bar), where, forest."""
 
     head: str
     field: str
@@ -24,7 +25,7 @@ class Column(NamedTuple):
 
     @property
     def left(self) -> bool:
-        return self.form in ("name", "text", "where", "truth", "hash")
+        return self.form in ("name", "text", "where", "truth", "hash", "path")
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ class Table:
         path = f"{self.base}.{row}.{column.field}"
         tag = Markup("th scope=row") if first else Markup("td")
         end = Markup("th") if first else Markup("td")
-        kind = Markup(' class="l t"' if column.form == "text" else " class=l" if column.left else "")
+        kind = Markup(_KINDS.get(column.form, " class=l" if column.left else ""))
         if column.form == "forest":
             return Markup("<td class=forest>{}</td>").format(self._drawn(row))
         if column.form == "hash":
             return Markup("<td class=l><code data-json={}>{}</code></td>").format(path, self.numbers.raw(path) or NONE)
-        if column.form in ("name", "text", "where"):
+        if column.form in ("name", "path", "text", "where"):
             inner = self._where(path) if column.form == "where" else self._name(path, column.form)
             return Markup("<{}{}>{}</{}>").format(tag, kind, inner, end)
         value = self.numbers.value(path)
@@ -83,13 +84,18 @@ class Table:
             return Markup('<{}{} data-json="{}">{}</{}>').format(tag, kind, path, said, end)
         form = "percent" if column.form == "share" else column.form
         if column.form == "share" and value is not None:
-            width = round(100 * min(max(value, 0.0), 1.0), 1)
+            width = round(100 * max(value, 0.0) / self._most(column.field), 1)
             kind = Markup(' class=share style="--x:{}%"').format(f"{width:g}")
         return Markup('<{}{} data-json="{}">{}</{}>').format(tag, kind, path, self.numbers.plain(path, form), end)
 
+    def _most(self, field: str) -> float:
+        """The longest bar of a column fills its cell."""
+        records = self.numbers.raw(self.base)
+        return max((records[i][field] or 0.0 for i in self.rows), default=0.0) or 1.0
+
     def _name(self, path: str, form: str) -> Markup:
         value = self.numbers.raw(path)
-        return self.numbers.name(path) if form == "name" or value is None else self.numbers.text(path)
+        return self.numbers.name(path) if form in ("name", "path") or value is None else self.numbers.text(path)
 
     def _where(self, path: str) -> Markup:
         pairs = range(len(self.numbers.raw(path)))
