@@ -50,6 +50,7 @@ def test_infinite_on_either_side_decides_nothing():
     found = compared(A, other)
     pair = found.pairs[0]
     assert (pair.difference, pair.decided, pair.infinite_a, pair.infinite_b) == (None, None, 1, 1)
+    assert pair.p_holm is None and pair.p_value is not None
     assert pair.finite_difference == mean(A, other, [0, 2, 4, 5]) and pair.verdict.startswith("Neither is better")
     assert [r.models for r in found.infinite] == [("b",), ("a",)]
 
@@ -67,6 +68,7 @@ def test_no_finite_row_at_all_is_no_nan():
         said = json.loads(found.to_json())
         assert "NaN" not in found.to_json() and "nan" not in str(found)
         assert said["pairs"][0]["finite_difference"] == found.pairs[0].finite_difference
+    assert "nothing to compare" in compared(zero, zero.copy()).verdict
     assert compared(zero, B).pairs[0].decided == "b" and compared(zero, zero.copy()).pairs[0].infinite_both == 6
 
 

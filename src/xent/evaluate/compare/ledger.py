@@ -21,7 +21,7 @@ SURE_LABELS = (
     *(f"{a:g} to {b:g}" for a, b in pairwise(SURE)),
     f">= {SURE[-1]:g}",
 )
-MOST_SLOTS = 1 << 20  # of the sums of a column over all pairs: 84 MB
+MOST_SLOTS = 1 << 19  # of the sums of a column over all pairs: 84 MB with weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,7 +124,7 @@ def judged(pairs: Sequence[Pair], level: float) -> tuple[Pair, ...]:
     """The pairs with p-values that hold for all of them at once, and a verdict each."""
     from .verdicts import verdict
 
-    adjusted = holm([None if pair.decided else pair.p_value for pair in pairs])
+    adjusted = holm([None if pair.infinite_a or pair.infinite_b else pair.p_value for pair in pairs])
     told = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
     return tuple(replace(pair, verdict=verdict(pair, level, len(told))) for pair in told)
 

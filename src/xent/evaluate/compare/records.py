@@ -52,8 +52,8 @@ class Pair:
     infinite_a, infinite_b: rows infinite on that side alone: they decide (`decided`), and difference is +-inf; None
     where each side has some, and neither is better. infinite_both: counted, and left out of the difference. ratio =
     exp(difference): how many times likelier b made what happened, a row; percent of a's loss. better: share of rows (by
-    weight) on which b is better; ties (and both infinite). p_holm: over all pairs shown; None where infinite rows
-    decide. rows_for_power: rows that would show finite_difference with 80 % power. verdict: one sentence.
+    weight) on which b is better; ties (and both infinite). p_holm: over all pairs shown; None with rows infinite
+    on one side alone. rows_for_power: rows that would show finite_difference with 80 % power. verdict: one sentence.
     """
 
     a: str

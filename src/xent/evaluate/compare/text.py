@@ -90,7 +90,7 @@ def _pairs(found: Comparison) -> list[str]:
     lines = [f"{'A':<17}{'B':<15}{'A − B':>9}{'±':>9}{f'p{_holm(found)}':>10}{'B better':>9}{'80 % power':>11}"]
     for p in shown_pairs(found, MOST_PAIRS):
         half = None if p.high is None or p.difference != p.finite_difference else p.high - p.finite_difference
-        own = p.p_holm if p.decided is None else None
+        own = p.p_holm
         difference = signed(p.difference) if p.difference is not None else "∞ − ∞"
         line = f"  {left(p.a, 15)}{left(p.b, 15)}{difference.replace('infinite', '∞'):>9}{brief(half):>9}"
         lines.append(line + f"{bare_chance(own):>10}{percent(p.better):>9}{_needed(p):>11}")

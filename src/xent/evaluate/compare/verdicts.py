@@ -32,6 +32,8 @@ def verdict(pair: Pair, level: float, pairs: int) -> str:
             f" {pair.infinite_b}; where both are finite, {_finite(pair, level)}."
         )
     left = f" ({_rows(pair.infinite_both, pair.rows)} infinite for both left out)" if pair.infinite_both else ""
+    if pair.infinite_both == pair.rows:
+        return f"{pair.a} and {pair.b} both give the truth probability 0 on every row: there is nothing to compare."
     if pair.ties == 1.0:
         return f"{pair.a} and {pair.b} cost the same on every row{left}."
     better = winner(pair, level)
