@@ -44,23 +44,29 @@ def ready(target: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str
     Raises `BadInput` for a folder that is not there or not writable, a folder or device in the place of the file, and
     for a file that is also read.
     """
-    path = Path(os.path.realpath(target))
-    if path.is_dir():
-        raise BadInput(f"{target}: is a folder; name a file in it.")
-    if path.exists() and not path.is_file():
-        raise BadInput(f"{target}: is not a regular file; it would be replaced.")
-    if not path.parent.is_dir():
-        raise BadInput(f"{target}: cannot be written: there is no folder {path.parent}; make it first.")
-    for given in inputs:
-        if os.path.exists(given) and path.exists() and os.path.samefile(given, path):
-            raise BadInput(f"{target}: is read and must not be written over; name another file.")
-    probe = _aside(path)
     try:
+        path = Path(os.path.realpath(target))
+        _refuse_place(target, path, inputs)
+        probe = _aside(path)
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
         raise _unwritable(target, error) from error
+    except ValueError as error:  # a name with a null byte
+        raise error if isinstance(error, BadInput) else BadInput(f"{target!r}: is no name of a file.") from error
     return path
+
+
+def _refuse_place(given: str | os.PathLike[str], path: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
+    if path.is_dir():
+        raise BadInput(f"{given}: is a folder; name a file in it.")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{given}: is not a regular file; it would be replaced.")
+    if not path.parent.is_dir():
+        raise BadInput(f"{given}: cannot be written: there is no folder {path.parent}; make it first.")
+    for read in inputs:
+        if os.path.exists(read) and path.exists() and os.path.samefile(read, path):
+            raise BadInput(f"{given}: is read and must not be written over; name another file.")
 
 
 def _aside(path: Path) -> Path:

@@ -141,11 +141,13 @@ class Sample:
 
 
 def _refuse_misfit(problem: Problem, rows: dict[str, Array], texts: dict[str, Texts]) -> None:
-    if len({len(v) for v in rows.values()}) > 1 or rows["x"].shape[1:] != (problem.width,):
+    columns = {name.removeprefix(_OF_TABLE) for name in rows if name.startswith(_OF_TABLE)}
+    known = columns <= {*problem.by, *problem.sought, problem.time}
+    if not known or len({len(v) for v in rows.values()}) > 1 or rows["x"].shape[1:] != (problem.width,):
         raise ValueError("the sample does not fit together")
-    for name, known in texts.items():
+    for name, own in texts.items():
         codes = rows.get(_OF_TABLE + name)
-        if codes is not None and len(codes) and not 0 <= codes.min() <= codes.max() < len(known):
+        if codes is not None and len(codes) and not 0 <= codes.min() <= codes.max() < len(own):
             raise ValueError("the texts of the sample do not fit together")
 
 

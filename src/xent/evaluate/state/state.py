@@ -6,7 +6,7 @@ A plain score keeps the tally and the dearest rows. With an analysis there are t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from importlib.util import find_spec
 from os import PathLike
@@ -204,13 +204,18 @@ def differences(a: State, b: State) -> str | None:
     )
 
 
+_ASKED = {"sought": "slices", "convention": "compat"}  # what the caller calls them
+
+
 def _flat(record: Any) -> dict[str, Any]:
-    found = {f.name: getattr(record, f.name) for f in fields(record)}
+    found = {_ASKED.get(f.name, f.name): getattr(record, f.name) for f in fields(record)}
     rules = found.pop("rules", None)
-    return found | ({} if rules is None else asdict(rules))
+    if rules is not None:  # its clamp is the convention's
+        found |= {"tolerance": rules.tolerance, "renormalize": rules.renormalize}
+    return found
 
 
 def _shown(value: Any) -> str:
     said = getattr(value, "name", None) or (", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
-    said = said or "none"
+    said = "none" if value is None or not said else said
     return said if len(said) <= 60 else said[:57] + "..."

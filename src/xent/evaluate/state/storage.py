@@ -18,6 +18,7 @@ from ..arrays import parsed
 from ..conventions import Convention
 from ..dearest import Dearest
 from ..faults import BadInput
+from ..labels import MOST_LABELS
 from ..output import written
 from ..tally import Rules, Tally
 from .rows import Problem
@@ -98,7 +99,10 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
     found = {}
     for name in names:
         content = memoryview(archive.read(name))
-        found[name.removesuffix(".npy")] = parsed(content, 0, len(content), name).copy()
+        try:
+            found[name.removesuffix(".npy")] = parsed(content, 0, len(content), name).copy()
+        except BadInput as error:
+            raise ValueError(str(error)) from error
     return found
 
 
@@ -121,7 +125,7 @@ def pack(state: State) -> tuple[dict[str, Any], dict[str, Array]]:
 
 def unpack(told: Mapping[str, Any], arrays: Mapping[str, Array]) -> State:
     """The state that was packed."""
-    problem = Problem(**_tuples(told["problem"]))
+    problem = _problem(told["problem"])
     settings = _settings(told["settings"])
     state = State.empty(problem, settings)
     state.tally = _tally(state.tally, arrays)
@@ -140,6 +144,14 @@ def _own(arrays: Mapping[str, Array], part: str) -> Iterator[tuple[str, Array]]:
 
 def _tuples(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+
+
+def _problem(record: Mapping[str, Any]) -> Problem:
+    problem = Problem(**_tuples(record))
+    known = problem.kind in ("binary", "multiclass", "multilabel") and problem.form in ("probs", "logits")
+    if not known or not isinstance(problem.width, int) or not 0 < problem.width <= MOST_LABELS:
+        raise ValueError("the problem is none that is known")
+    return problem
 
 
 def _settings(record: Mapping[str, Any]) -> Settings:
