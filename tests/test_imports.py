@@ -115,6 +115,45 @@ def test_rooms_look_downwards(room):
     assert all(order.index(below) <= order.index(room) for below in ROOMS[room])
 
 
+# the rooms of the profiler, from the bottom up; records are plain data that every room may speak of
+LEVELS = (
+    ("evaluate/analysis/records",),
+    ("evaluate", "evaluate/state"),
+    ("evaluate/analysis",),
+    ("evaluate/report",),
+    ("evaluate/compare", "evaluate/repair"),
+    ("evaluate/page",),
+    ("cli",),
+)
+
+
+def level_of(module):
+    """The level of the profiler that a module lies on; None elsewhere."""
+    parts = module.split(".")[1:4]
+    rooms = ["/".join(parts[:n]) for n in (3, 2, 1)]
+    return next((i for room in rooms for i, level in enumerate(LEVELS) if room in level), None)
+
+
+def early_imports(path):
+    """The modules of xent that a file imports when it is imported, relative names resolved."""
+    package = ["xent", *path.relative_to(HOME).parts[:-1]]
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{module}.{a.name}" for a in node.names if module.split(".")[0] == "xent")
+
+
+@pytest.mark.parametrize("room", [room for level in LEVELS for room in level])
+def test_the_profiler_looks_downwards(room):
+    paths = list((HOME / room).glob("*.py")) or [HOME / f"{room}.py"]
+    for path in paths:
+        module = ".".join(["xent", *path.relative_to(HOME).with_suffix("").parts])
+        for below in early_imports(path):
+            level = level_of(below)
+            assert level is None or level <= level_of(module), f"{path}: {below}"
+
+
 def test_import_time():
     """Within 60 ms of numpy's; the bound here is slack for a busy machine."""
     clock = "import time, numpy; t = time.perf_counter(); import xent; print(time.perf_counter() - t)"
