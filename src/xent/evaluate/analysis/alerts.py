@@ -16,7 +16,7 @@ UNLIKELY = 0.01
 def alerts(score: Score, found: Analysis) -> Analysis:
     """The analysis with its alerts."""
     said = [*_lost(score), *_worse(score), *_wide(score, found), *_tail(score, found), *_claims(score, found)]
-    return replace(found, alerts=(*said, *_suspects(found)))
+    return replace(found, alerts=(*said, *_suspects(score, found)))
 
 
 def _lost(score: Score) -> Iterator[str]:
@@ -67,14 +67,16 @@ def _claims(score: Score, found: Analysis) -> Iterator[str]:
             )
 
 
-def _suspects(found: Analysis) -> Iterator[str]:
+def _suspects(score: Score, found: Analysis) -> Iterator[str]:
     suspects = found.suspects
     if suspects is not None and suspects.at is not None and suspects.excess is not None:
         row = next((t for t in suspects.thresholds if t.prob == suspects.at), None)
         if row is not None and row.p_value < UNLIKELY:
+            what = "labels of rows" if score.kind == "multilabel" else "rows"
+            expected = f"{row.expected:.0f}" if row.expected >= 10 else f"{row.expected:.2g}"
             yield (
-                f"{row.rows} rows gave their label less than {row.prob:.2g}, where {row.expected:.2g} are to be"
-                " expected: wrong labels, or a model too sure of itself. The dearest rows are the place to look."
+                f"{row.rows} {what} gave their truth less than {row.prob:.2g}, where {expected} are to be expected:"
+                " wrong labels, or a model too sure of itself. The dearest rows are the place to look."
             )
 
 
