@@ -43,6 +43,14 @@ struct Block {
     }
 };
 
+// How many numbers lie outside [least, most]; NaN does.
+XENT_CLONES inline double misfits(int64_t n, const double *x, double least, double most) {
+    double count = 0.0;
+#pragma omp simd reduction(+ : count)
+    for (int64_t r = 0; r < n; ++r) count += (x[r] >= least) & (x[r] <= most) ? 0.0 : 1.0;
+    return count;
+}
+
 // One probability of "yes" a row. nll = -log p or -log(1-p); V = p(1-p)(log p - log(1-p))^2; margin log p - log(1-p).
 XENT_CLONES inline void judge_binary_probs(int64_t n, const double *x, const int32_t *t, double *loss, double *entropy,
                                            double *variance, double *margin) {
