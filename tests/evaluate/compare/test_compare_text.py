@@ -101,7 +101,8 @@ def found_of(names, rows=slice(None), **options):
 
 def test_no_name_breaks_a_line_or_a_table():
     found = found_of([ODD, "b", "c"], by={ODD: np.arange(600) % 3})
-    assert all(len(line) <= 80 for line in text(found).splitlines())
+    both = (*text(found).splitlines(), *text(found, ascii_only=True).splitlines())
+    assert all(len(line) <= 80 for line in both)
     assert "\x1b" not in text(found) and "\x1b" not in markdown(found) and "<b>" not in markdown(found)
     tables = [line for line in markdown(found).splitlines() if line.startswith("|")]
     assert {line.count("|") for line in tables} == {7, 9, 10}  # pairs, models, slices: no cell too many
@@ -127,6 +128,14 @@ def test_verdicts_say_what_is_shown_and_what_is_not():
     few = found_of("ab", rows=slice(8)).pairs[0]
     assert few.p_value > 0.05 and few.verdict.startswith("No difference is shown")
     assert f"about {few.rows_for_power} rows would show such a difference" in few.verdict
+
+
+def test_infinite_rows_fit_the_lines_too():
+    probs = {"a": np.where(np.arange(600) < 9, 1.0 - Y, SHARP), "b": np.where(np.arange(600) > 500, 1.0 - Y, DULL)}
+    found = xent.compare(targets=Y, models=probs)
+    for lines in (text(found), text(found, ascii_only=True)):
+        assert "inf" in lines and all(len(line) <= 80 for line in lines.splitlines())
+    assert text(found, ascii_only=True).isascii() and len(found.infinite) == 20
 
 
 def test_two_networks_on_cifar():

@@ -44,7 +44,7 @@ def _models(found: Comparison) -> str:
 
 def _pairs(found: Comparison) -> str:
     rows = [
-        (escaped(p.a), escaped(p.b), signed(p.difference) if p.difference is not None else "∞ − ∞",
+        (escaped(p.a), escaped(p.b), signed(p.difference) if p.difference is not None else "inf − inf",
          nats(None if p.high is None else p.high - p.finite_difference), escaped(bare_chance(p.p_value)),
          escaped(bare_chance(p.p_holm)), percent(p.better), percent(p.ties),
          "-" if p.rows_for_power is None else count(p.rows_for_power))

@@ -35,7 +35,7 @@ def brief(x: float | None) -> str:
 
 def only_ascii_of(out: str) -> str:
     """In ASCII."""
-    return only_ascii(out.replace("∞", "inf").replace("−", "-"))
+    return only_ascii(out.replace("−", "-"))
 
 
 def facts(found: Comparison) -> list[str]:
@@ -63,21 +63,20 @@ def told(notes: Sequence[str]) -> list[str]:
 
 def _models(found: Comparison) -> list[str]:
     parts = any(m.miscalibration is not None for m in found.models)
-    lost = any(m.infinite for m in found.models)
     head = f"{'models, best first':<21}{'nats':>9}  {f'{100 * found.confidence:g} % interval':<18}{'accuracy':>9}"
     head += f"{'miscal.':>9}{'discr.':>9}" if parts else f"{'claims':>9}"
-    return [head + (f"{'∞ rows':>9}" if lost and not parts else ""), *(_model(m, parts, lost) for m in found.models)]
+    return [head, *(_model(m, parts) for m in found.models)]
 
 
-def _model(m: Model, parts: bool, lost: bool) -> str:
+def _model(m: Model, parts: bool) -> str:
     if m.infinite:
-        bounds = f"{count(m.infinite)} ∞, else {nats(m.finite_part)}"
+        bounds = f"infinite rows: {count(m.infinite)}"
     else:
         bounds = f"[{nats(m.low)}, {nats(m.high)}]" if m.low is not None else ""
     line = f"  {left(m.name, 19)}{nats(m.log_loss):>9}  {bounds:<18}{percent(m.accuracy):>9}"
     if parts:
         return line + f"{brief(m.miscalibration):>9}{brief(m.discrimination):>9}"
-    return line + f"{brief(m.entropy):>9}" + (f"{count(m.infinite):>9}" if lost else "")
+    return line + f"{brief(m.entropy):>9}"
 
 
 def shown_pairs(found: Comparison, most: int) -> list[Pair]:
@@ -87,12 +86,12 @@ def shown_pairs(found: Comparison, most: int) -> list[Pair]:
 
 
 def _pairs(found: Comparison) -> list[str]:
-    lines = [f"{'A':<17}{'B':<15}{'A − B':>9}{'±':>9}{f'p{_holm(found)}':>10}{'B better':>9}{'80 % power':>11}"]
+    lines = [f"{'A':<16}{'B':<15}{'A − B':>9}{'±':>9}{f'p{_holm(found)}':>10}{'B better':>9}{'80 % power':>11}"]
     for p in shown_pairs(found, MOST_PAIRS):
         half = None if p.high is None or p.difference != p.finite_difference else p.high - p.finite_difference
         own = p.p_holm
-        difference = signed(p.difference) if p.difference is not None else "∞ − ∞"
-        line = f"  {left(p.a, 15)}{left(p.b, 15)}{difference.replace('infinite', '∞'):>9}{brief(half):>9}"
+        difference = signed(p.difference) if p.difference is not None else "inf − inf"
+        line = f"  {left(p.a, 14)}{left(p.b, 15)}{difference.replace('infinite', 'inf'):>9}{brief(half):>9}"
         lines.append(line + f"{bare_chance(own):>10}{percent(p.better):>9}{_needed(p):>11}")
     if len(found.pairs) > MOST_PAIRS:
         lines.append(f"… {len(found.pairs) - MOST_PAIRS} more in --json")

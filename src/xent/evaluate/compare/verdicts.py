@@ -41,16 +41,27 @@ def verdict(pair: Pair, level: float, pairs: int) -> str:
         need = f"; about {_count(pair.rows_for_power)} rows would show such a difference" if pair.rows_for_power else ""
         return f"No difference is shown: {_finite(pair, level)}{left}{need}."
     other = pair.a if better == pair.b else pair.b
-    share = "" if pair.percent is None else f", {abs(pair.percent):.2g} % of {pair.a}'s loss"
+    share = _share(pair, other)
     p = f", p {p_said(pair.p_holm)}{' (Holm)' if pairs > 1 else ''}"
     return f"{better} is better than {other} by {size(pair, level)}{share}{p}{left}."
+
+
+def _share(pair: Pair, other: str) -> str:
+    """What part of the worse model's loss the difference is."""
+    if not pair.percent or not pair.difference:
+        return ""
+    own = 100.0 * pair.difference / pair.percent  # a's loss
+    whole = own if other == pair.a else own - pair.difference
+    return f", {100.0 * abs(pair.difference) / whole:.2g} % of {other}'s loss"
 
 
 def size(pair: Pair, level: float) -> str:
     """`0.0123 ± 0.0041 nats (95 %)`: the difference without its sign and half its interval."""
     if pair.high is None:
         return f"{nats(abs(pair.finite_difference))} nats"
-    return f"{nats(abs(pair.finite_difference))} ± {nats(pair.high - pair.finite_difference)} nats ({100 * level:g} %)"
+    half = pair.high - pair.finite_difference
+    said = nats(half) if half == 0 or half >= 0.001 else f"{half:.2g}"
+    return f"{nats(abs(pair.finite_difference))} ± {said} nats ({100 * level:g} %)"
 
 
 def _finite(pair: Pair, level: float) -> str:
