@@ -169,3 +169,19 @@ def test_tiny_differences_keep_their_digits():
     pair = xent.compare(targets=y, models={"a": {"logits": z}, "b": {"logits": near}}).pairs[0]
     d = losses(y, {"logits": z}) - losses(y, {"logits": near})
     assert pair.standard_error == pytest.approx(d.std(ddof=1) / math.sqrt(500), rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.37, 1, 86_400_000_000])
+def test_time_of_many_values_is_pooled_into_steps_of_one_width(scale):
+    y, found = models(12, n=10_000)
+    time = np.random.default_rng(0).permutation(10_000) * scale
+    pair = xent.compare(targets=y, models=found, time=time).pairs[0]
+    width = 2.0 ** math.ceil(math.log2(10_000 * scale / 4096))
+    step = np.floor(time / width).astype(int)
+    d = np.subtract(*(losses(y, m) for m in found.values()))
+    u = np.bincount(step, d - d.mean())
+    assert 2048 < pair.units <= 4096 and pair.units == len(u)
+    span = pair.lags + 1
+    autocovariances = [(1 - j / span) * (u[j:] @ u[: len(u) - j]) * (1 if j == 0 else 2) for j in range(span)]
+    b = span / len(u)
+    assert pair.standard_error == pytest.approx(math.sqrt(sum(autocovariances) / (1 - b + b * b / 3)) / 1e4, rel=1e-9)
