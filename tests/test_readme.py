@@ -42,20 +42,26 @@ def test_the_marks_of_the_written_blocks_stand_once():
         assert README.count(f"<!-- {mark}:begin -->") == README.count(f"<!-- {mark}:end -->") == 1
 
 
-def test_the_report_is_the_printed_one(tmp_path):
+def words(page):
+    """The words of every line; numbers and bars belong to the version of scikit-learn."""
+    lines = (re.sub(r"[-+]?\d[\d.e+-]*|[█░]+", "#", line).split() for line in page.splitlines())
+    return [" ".join(line) for line in lines if line]
+
+
+@pytest.mark.parametrize("command", ["score", "calibrate", "compare"])
+def test_what_the_commands_print_is_shown(command, tmp_path, capfd):
     for module in ("sklearn", "pyarrow", "typer"):
         pytest.importorskip(module)
-    from xent import demo, score
+    from xent import demo
+    from xent.cli import app
 
-    shown = re.search(r"\$ xent score xent-demo/digits-logistic.parquet\n\n(.*?)```", README, flags=re.DOTALL)[1]
-    logistic = next(p for p in demo.PREDICTIONS if p.name == "digits-logistic")
-    printed = str(score(demo.write(logistic, tmp_path)))
-
-    def words(page):  # the last digits belong to the version of scikit-learn
-        return [re.sub(r"[-+]?\d[\d.e+-]*", "#", line).split() for line in page.splitlines() if line]
-
-    assert words(shown)[:3] == words(printed)[:3]
-    assert [line for line in shown.splitlines() if line.startswith("!")] == [
-        line for line in printed.splitlines() if line.startswith("!")
-    ][: shown.count("\n!")]
-    assert float(shown.split()[2]) == pytest.approx(score(demo.write(logistic, tmp_path)).log_loss, rel=0.02)
+    for prediction in demo.PREDICTIONS:
+        demo.write(prediction, tmp_path)
+    arguments, shown = re.search(rf"\$ xent ({command} .*?)\n\n(.*?)```", README, flags=re.DOTALL).groups()
+    arguments = arguments.replace("xent-demo", str(tmp_path)).replace("calibrated.parquet", str(tmp_path / "c.parquet"))
+    with pytest.raises(SystemExit) as end:
+        app(arguments.split())
+    assert not end.value.code
+    printed = iter(words(capfd.readouterr().out))
+    for line in words(shown):
+        assert line == "…" or line in printed, f"{line!r} is not printed after what stands above it"
