@@ -19,6 +19,8 @@ namespace xent::lookup {
 namespace {
 
 template <class T, class... S> using Out = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu, S...>;
+inline constexpr size_t AHEAD = 16;   // rows between asking for a line of memory and using it
+
 template <class T> using Row = Out<T, nb::ndim<1>>;
 template <class T> using Strided = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::device::cpu>;
 
@@ -61,9 +63,17 @@ void enter(const Out<int64_t, nb::ndim<3>> &rows, const std::optional<Out<int64_
     for (size_t i = 0; i < n; ++i) good &= (at.data()[i] >= 0) & (size_t(at.data()[i]) < cells) & (bucket.data()[i] >= 0);
     if (!good) throw std::invalid_argument("enter: cell out of range");
     Outside outside;
-    for (size_t i = 0; i < n; ++i) {
+    const auto place_of = [&](size_t i) {
         const size_t fold = size_t(uint32_t(bucket.data()[i]) % uint32_t(folds));
-        const size_t place = (size_t(at.data()[i]) * folds + fold) * 2 + (yes.data()[int64_t(i) * step] != 0);
+        return (size_t(at.data()[i]) * folds + fold) * 2 + (yes.data()[int64_t(i) * step] != 0);
+    };
+    for (size_t i = 0; i < n; ++i) {
+        if (i + AHEAD < n) {   // the tables are larger than the caches
+            const size_t next = place_of(i + AHEAD);
+            __builtin_prefetch(rows.data() + next, 1);
+            if (sums) { __builtin_prefetch(sums->data() + next * 8, 1); __builtin_prefetch(sums->data() + next * 8 + 7, 1); }
+        }
+        const size_t place = place_of(i);
         rows.data()[place] += 1;
         if (!weight) continue;
         fixed::Wide *to = reinterpret_cast<fixed::Wide *>(sums->data()) + place * 2;
