@@ -5,6 +5,7 @@ import pytest
 from batches import assert_a_monoid, fed, hostile, judged, softmax
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
@@ -89,6 +90,24 @@ def test_the_optimum_costs_what_the_real_one_costs(sharpness, classes):
     assert excess / 1500 == pytest.approx(mean_loss(x, target, 1.0) - exact.fun, abs=3e-7)
     assert float(interpolate(found.sums.sum(0), beta)) / 1500 == pytest.approx(mean_loss(x, target, beta), abs=3e-7)
     assert abs(float(slope(found.sums.sum(0), beta))) < 1e-9 * 1500
+
+
+@pytest.mark.parametrize(
+    ("name", "temperature"),
+    [("densenet-bc-100-cifar-100", 2.1176), ("lenet-5-cifar-10", 1.3968), ("wideresnet-16-4-cifar-10", 2.0526),
+     ("wideresnet-16-4-cifar-100", 1.1111)],
+)  # fmt: skip
+def test_networks(name, temperature):
+    with np.load(real(f"netcal_cifar/{name}.npz")) as stored:
+        p, target = stored["predictions"], stored["ground_truth"].reshape(-1)
+    sums = fed(Temperatures, *judged("multiclass", p, target, logits=False)).sums.sum(0)
+    beta, excess, _ = best(sums)
+    z = np.log(p.astype(np.float64))
+    exact = minimize_scalar(
+        lambda b: mean_loss(z, target, b), bounds=(beta * 0.99, beta * 1.01), options={"xatol": 1e-8}
+    )
+    assert mean_loss(z, target, beta) - exact.fun <= 1e-9 and 1 / beta == pytest.approx(temperature, abs=2e-4)
+    assert excess / len(target) == pytest.approx(mean_loss(z, target, 1.0) - exact.fun, abs=2e-6)
 
 
 def test_a_network_too_sure_of_itself():
