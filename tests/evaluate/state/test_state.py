@@ -84,6 +84,24 @@ def test_files_apart_are_files_together(kind, tmp_path):
     assert finish(merged).to_json() == finish(whole).to_json() == xent.score(paths, **options).to_json()
 
 
+def test_equal_losses_are_listed_by_file_name_and_row(tmp_path):
+    data = pa.table({"label": [1] * 6, "p": [0.5] * 6})
+    for name in "bca":
+        pq.write_table(data, tmp_path / f"{name}.parquet")
+    paths = [tmp_path / f"{name}.parquet" for name in "bca"]
+    wanted = [(str(tmp_path / "a.parquet"), i) for i in range(6)] + [(str(tmp_path / "b.parquet"), 0)]
+    for size in (2, 6):
+        whole = gather(paths, rows=7, batch_rows=size)
+        assert [(row.file, row.row) for row in whole.dearest.rows()] == wanted
+    b, c, a = (gather(path, rows=7) for path in paths)
+    assert b.merge(c.merge(a)).dearest == whole.dearest == a.merge(b).merge(c).dearest
+
+
+def test_the_label_can_be_what_slices_go_by():
+    found = gather(table("binary", N), by="label").groups.columns["label"]
+    assert [g.label for g in found] == ["0", "1"]
+
+
 def test_plain_scores_have_no_parts_and_no_analysis():
     data = table("binary", N)
     state = gather(data)

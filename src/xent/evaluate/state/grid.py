@@ -33,6 +33,21 @@ def numbers_of(keys: Array) -> Array:
     return np.where(keys < 0, keys ^ _SIGN, keys).view(np.float64)
 
 
+def distinct(keys: Array) -> tuple[Array, Array]:
+    """Different keys, increasing, and int32 [n]: which of them each one is."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        unique, index = np.unique(keys, return_inverse=True)
+        return unique, index.astype(np.int32)
+    coded = pa.array(keys).dictionary_encode()  # a hash table: a third of the time of sorting
+    met = coded.dictionary.to_numpy()
+    order = np.argsort(met)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return met[order], place[coded.indices.to_numpy()]
+
+
 @dataclass(eq=False)
 class Grid:
     """keys int64 [m], increasing: those of the cells, shifted down by `level` bits."""
@@ -48,8 +63,8 @@ class Grid:
 
     def add(self, rows: Judged, keys: Array) -> None:
         """Take in a batch of rows with these keys."""
-        unique, index = np.unique(keys >> self.level, return_inverse=True)
-        self._join(unique, Cells.of(rows, index.astype(np.int32), len(unique)))
+        unique, index = distinct(keys >> self.level)
+        self._join(unique, Cells.of(rows, index, len(unique)))
 
     def merge(self, other: Grid) -> Grid:
         """Both together."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from importlib import import_module
-from importlib.util import find_spec
 from os import PathLike
 from typing import Any
 
@@ -160,9 +159,8 @@ class State:
 def part_classes(problem: Problem, settings: Settings) -> Iterator[tuple[str, type[Part]]]:
     """The parts that a state of this problem keeps."""
     for name, (module, part, wanted) in PARTS.items() if settings.analysed else ():
-        if not wanted(problem) or find_spec(f"xent.evaluate.state.{module}") is None:  # NOT YET THERE
-            continue
-        yield name, getattr(import_module(f"xent.evaluate.state.{module}"), part)
+        if wanted(problem):
+            yield name, getattr(import_module(f"xent.evaluate.state.{module}"), part)
 
 
 def _notes(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
