@@ -4,6 +4,7 @@ import builtins
 import itertools
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xent.evaluate.faults import BadInput
-from xent.evaluate.page import render, write, write_comparison
+from xent.evaluate.page import document, render, write, write_comparison
 from xent.evaluate.page.axes import Scale, area
+from xent.evaluate.page.bars import HAIR, waterfall
 from xent.evaluate.page.detail import LIMIT
-from xent.evaluate.page.numbers import FORMS, written
+from xent.evaluate.page.numbers import FORMS, Numbers, written
 from xent.evaluate.scores import plain
 
 KINDS = sorted(specimens.ALL)
@@ -149,6 +151,38 @@ def test_bars_keep_their_areas(cuts, stretched):
     bars, heights = area(scale, spans, values)
     assert sum(h * (b - a) for (a, b), h in zip(bars, heights, strict=True)) == pytest.approx(sum(values), abs=1e-9)
     assert all(b - a >= (scale.high - scale.low) / 51 for a, b in bars)
+
+
+@given(st.lists(st.floats(0, 5) | st.just(np.inf), min_size=1, max_size=8))
+def test_the_waterfall_hangs_together(levels):
+    levels = levels[: levels.index(np.inf) + 1] if np.inf in levels else levels
+    steps = [{"kind": "start", "nats": 1.0, "after": 1.0}]
+    for level in levels:
+        nats = level - steps[-1]["after"]
+        steps.append({"kind": "up" if nats >= 0 else "down", "nats": nats, "after": level})
+    steps.append({"kind": "total", "nats": levels[-1], "after": levels[-1]})
+    bars = waterfall(Numbers({"steps": steps}), "steps")
+    assert all(bar.left >= 0 and bar.left + bar.width <= 100 + 2 * HAIR for bar in bars)
+    assert [bar.left for bar in bars if bar.level] == [0, 0]
+    ends = [(bar.left, bar.left + bar.width) for bar in bars]
+    for (a, b), (c, d) in pairwise(ends):  # each begins where the one before ended
+        assert min(abs(x - y) for x in (a, b) for y in (c, d)) <= 2 * HAIR or min(a, c) == 0
+    assert bars[-1].endless == np.isinf(levels[-1])
+
+
+@pytest.mark.parametrize("limit", [200_000, 130_000])
+def test_a_page_that_grows_too_large_shows_less_and_stays_true(monkeypatch, limit):
+    monkeypatch.setattr(document, "LIMIT", limit)
+    html = render(specimens.ALL["1000 classes"]())
+    assert len(html.encode()) <= limit
+    assert "leaves out" in html
+    page = reading.Page(html)
+    assert reading.lies(page) == [] and page.json["log_loss"] == 0.3583
+
+
+def test_a_score_without_analysis_has_no_page():
+    with pytest.raises(BadInput, match="analyse"):
+        render(specimens.score(analysis=None))
 
 
 def test_texts_can_be_read_in_both_schemes():

@@ -8,6 +8,8 @@ from typing import Any
 
 from .numbers import Numbers
 
+HAIR = 0.4  # per cent: the least width that is seen
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -15,6 +17,7 @@ class Bar:
 
     path: str
     kind: str
+    level: bool
     left: float
     width: float
     endless: bool
@@ -32,8 +35,10 @@ def waterfall(numbers: Numbers, path: str) -> list[Bar]:
         level = step["kind"] in ("start", "total")
         low, high = (0.0, after) if level else (min(before, after), max(before, after))
         left, right = (100 * min(max(x / top, 0.0), 1.0) for x in (low, high))
-        width = max(right - left, 0.4)
-        bars.append(Bar(f"{path}.{i}", _kind(step), round(min(left, 99.6), 2), round(width, 2), math.isinf(high)))
+        width = max(right - left, HAIR)
+        bars.append(
+            Bar(f"{path}.{i}", _kind(step), level, round(min(left, 100 - HAIR), 2), round(width, 2), math.isinf(high))
+        )
         before = after
     return bars
 
@@ -41,7 +46,7 @@ def waterfall(numbers: Numbers, path: str) -> list[Bar]:
 def _kind(step: dict[str, Any]) -> str:
     if step["kind"] in ("start", "total"):
         return "level"
-    return "cool" if step["kind"] == "down" else "warm"
+    return "level" if step["nats"] == 0 else "cool" if step["kind"] == "down" else "warm"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def view(numbers: Numbers, detail: Detail) -> dict[str, Any]:
 def _verdict(numbers: Numbers, detail: Detail) -> Section:
     data = numbers.data
     return Section("best", "Verdict", {
-        "alerts": range(len(data["alerts"])), "unmatched": range(len(data["unmatched"])),
+        "alerts": first(data["alerts"], detail.notes), "unmatched": first(data["unmatched"], detail.models),
         "unit": "a label" if data["kind"] == "multilabel" else "a row",
     })  # fmt: skip
 

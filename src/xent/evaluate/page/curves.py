@@ -63,7 +63,7 @@ def distribution(numbers: Numbers, path: str, key: str) -> Markup:
     rows.set(yscale="log", ylim=(0.5, most * 2), yticks=[10.0**k for k in _powers(most)])
     rows.set_yticks([], minor=True)
     rows.set_yticklabels([f"{10**k:,d}".replace(",", "\u202f") for k in _powers(most)])
-    bare(rows, "rows (a line: what a calibrated model would have)", zero=False)
+    bare(rows, "rows (a line: what a calibrated model would have)" if any(expected) else "rows", zero=False)
     heights, edges = steps(spans, tops([float(b["nats"]) for b in bins])[0])
     cost.stairs(heights, edges, fill=True, color=WARM)
     bare(cost, "nats they add up to")

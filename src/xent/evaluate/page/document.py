@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..faults import BadInput
 from ..scores import Score, plain
-from .detail import DETAILS, LIMIT, Detail, embedded
+from .detail import DETAILS, LIMIT, Detail, embedded, scripted
 from .numbers import Numbers
 
 if TYPE_CHECKING:
@@ -24,12 +24,15 @@ _INSTALL = 'pip install "xent[report]"'
 def render(record: Score | Comparison) -> str:
     """The whole page as one string of HTML, at most 500,000 bytes in UTF-8; the same record gives the same page.
 
-    Raises BadInput where Jinja2 or Matplotlib is not installed.
+    Raises BadInput where Jinja2 or Matplotlib is not installed, and for a score without its analysis.
     """
     _needed()
     data = plain(record.to_dict())
+    if data.get("analysis", data) is None:
+        raise BadInput("the page shows the analysis, and there is none; score with `analyse`=True (without --quick).")
+    whole = scripted(data)
     for detail in DETAILS:
-        page = _page(data, detail, scored=isinstance(record, Score))
+        page = _page(data, whole, detail, scored=isinstance(record, Score))
         if len(page.encode("utf-8", "replace")) <= LIMIT:
             break
     return page
@@ -55,15 +58,15 @@ def _save(page: str, path: str | PathLike[str]) -> None:
         Path(aside).write_bytes(page.encode("utf-8", "replace"))
 
 
-def _page(data: dict[str, Any], detail: Detail, *, scored: bool) -> str:
+def _page(data: dict[str, Any], script: str, detail: Detail, *, scored: bool) -> str:
     from . import comparison, score
 
-    numbers = Numbers(data)
+    numbers = Numbers(data, detail.text)
     view = (score if scored else comparison).view(numbers, detail)
     template = _templates().get_template("page.html.j2")
     # Twice: the first tells which numbers are shown and how much room they leave.
     once = template.render(**view, json="", whole=False)
-    json, whole = embedded(data, numbers.used, LIMIT - len(once.encode("utf-8", "replace")))
+    json, whole = embedded(data, script, numbers.used, LIMIT - len(once.encode("utf-8", "replace")), detail.text)
     return str(template.render(**view, json=json, whole=whole))
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 NONE = "–"
 LONGEST = 80  # characters of a name that are shown
 _NARROW = 24  # characters of a name that a table does not break
-_SENTENCE = 2000  # characters of a sentence
+SENTENCE = 2000  # characters of a sentence that are shown
 _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 _BREAKS = re.compile("([/_])")  # where the lines of a path may break
 _CODE = re.compile("`([^`]+)`")
@@ -98,7 +98,7 @@ def written(value: Any, form: str) -> str:
         return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return FORMS[form](value).replace("-", "−")
+    return FORMS[form](value + 0.0).replace("-", "−")  # −0.0 is 0
 
 
 def shown(name: str) -> str:
@@ -109,8 +109,9 @@ def shown(name: str) -> str:
 class Numbers:
     """The JSON of a record (`scores.plain`), read by path; `used` remembers every path that was shown."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], longest: int = SENTENCE) -> None:
         self.data = data
+        self.longest = longest
         self.used: set[str] = set()
 
     def raw(self, path: str) -> Any:
@@ -156,7 +157,8 @@ class Numbers:
 
     def verbatim(self, path: str) -> str:
         """A text as it stands, without what HTML does not allow."""
-        return _ODD.sub("\ufffd", self.raw(path)[:_SENTENCE])
+        text = self.raw(path)
+        return _ODD.sub("\ufffd", text if len(text) <= self.longest else text[: self.longest - 1] + "…")
 
     def text(self, path: str) -> Markup:
         """A sentence that the analysis wrote."""

@@ -32,8 +32,8 @@ def provenance(numbers: Numbers, at: str, detail: Detail, spreads: Table | None 
     options = Table(numbers, "Options", at + "provenance.options", first(origin["options"], 60), (
         Column("option", "0", "name"), Column("value", "1", "name"),
     ), sortable=False) if origin["options"] else None  # fmt: skip
-    own = [f"notes.{i}" for i in range(len(numbers.data["notes"]))]
-    notes = own + ([f"{at}notes.{i}" for i in range(len(numbers.raw(at + "notes")))] if at else [])
+    own = [f"notes.{i}" for i in range(len(numbers.data["notes"]))][: detail.notes]
+    notes = own + ([f"{at}notes.{i}" for i in range(len(numbers.raw(at + "notes")))][: detail.notes] if at else [])
     return Section("method", "Method and provenance", {
         "p": at + "provenance", "files": files, "options": options, "spreads": spreads, "notes": notes,
         "command": origin["command"] is not None,

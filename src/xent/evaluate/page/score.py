@@ -48,7 +48,7 @@ def _title(data: dict[str, Any]) -> str:
 def _verdict(numbers: Numbers, detail: Detail) -> Section:
     data = numbers.data
     return Section("verdict", "Verdict", {
-        "advice": advice(numbers), "alerts": range(len(data["analysis"]["alerts"])),
+        "advice": advice(numbers), "alerts": first(data["analysis"]["alerts"], detail.notes),
         "others": [i for i, s in enumerate(data["analysis"]["spreads"]) if s["method"] != "iid"],
         "unit": "a label" if data["kind"] == "multilabel" else "a row",
     })  # fmt: skip
@@ -172,11 +172,12 @@ def _heat(numbers: Numbers) -> list[tuple[str, list[tuple[str, int]]]]:
     confusion = numbers.data["analysis"]["confusion"]
     if confusion is None:
         return []
-    most = max((x for row in confusion["nats"] for x in row), default=0.0) or 1.0
+    pooled = -1 if confusion["classes"][-1:] == ["others"] else None  # what is pooled would outshine all else
+    most = max((x for row in confusion["nats"][:pooled] for x in row[:pooled]), default=0.0) or 1.0
     at = "analysis.confusion."
     return [
         (f"{at}classes.{i}", [
-            (f"{at}nats.{i}.{j}" if confusion["rows"][i][j] else "", math.ceil(100 * max(x, 0.0) / most))
+            (f"{at}nats.{i}.{j}" if confusion["rows"][i][j] else "", math.ceil(100 * min(max(x / most, 0.0), 1.0)))
             for j, x in enumerate(row)
         ])
         for i, row in enumerate(confusion["nats"])
@@ -203,7 +204,9 @@ def _slices(numbers: Numbers, detail: Detail) -> Section | None:
         if slices[kind]:
             tables.append(Table(numbers, caption, f"analysis.slices.{kind}", first(slices[kind], detail.slices),
                                 (*columns, *extra), whisker, max(len(slices[kind]) - detail.slices, 0)))  # fmt: skip
-    return Section("slices", "Slices", {"tables": tables, "notes": range(len(slices["notes"])), "s": "analysis.slices"})
+    return Section(
+        "slices", "Slices", {"tables": tables, "notes": first(slices["notes"], detail.notes), "s": "analysis.slices"}
+    )
 
 
 def _rows(numbers: Numbers, detail: Detail) -> Section | None:

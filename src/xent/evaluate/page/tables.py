@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -84,14 +85,15 @@ class Table:
             return Markup('<{}{} data-json="{}">{}</{}>').format(tag, kind, path, said, end)
         form = "percent" if column.form == "share" else column.form
         if column.form == "share" and value is not None:
-            width = round(100 * max(value, 0.0) / self._most(column.field), 1)
+            width = round(100 * max(value, 0.0) / self._most, 1)
             kind = Markup(' class=share style="--x:{}%"').format(f"{width:g}")
         return Markup('<{}{} data-json="{}">{}</{}>').format(tag, kind, path, self.numbers.plain(path, form), end)
 
-    def _most(self, field: str) -> float:
-        """The longest bar of a column fills its cell."""
+    @cached_property
+    def _most(self) -> float:
+        """The longest bar of the shares fills its cell."""
         records = self.numbers.raw(self.base)
-        return max((records[i][field] or 0.0 for i in self.rows), default=0.0) or 1.0
+        return max((records[i]["share"] or 0.0 for i in self.rows), default=0.0) or 1.0
 
     def _name(self, path: str, form: str) -> Markup:
         value = self.numbers.raw(path)
@@ -111,7 +113,7 @@ class Table:
         span = self.forest.span(self.numbers.raw(f"{self.base}.{row}"))
         return whisker(span, self.scale) if span is not None else Markup("")
 
-    @property
+    @cached_property
     def scale(self) -> tuple[float, float, float | None]:
         """From where to where the forest reaches, and where its 0 stands."""
         assert self.forest is not None
