@@ -13,8 +13,9 @@ from xent.objective import number
 
 from .estimator import Calibrator
 from .faults import CalibrationWarning, NoFiniteOptimum, separable
+from .full import SQUARE, Full
 from .inputs import Rows
-from .linear import DENSE, SQUARE, Affine, Columns, Diagonal, Full
+from .linear import DENSE, Affine, Columns, Diagonal
 from .maps import FLOOR, Map, MatrixMap, VectorMap
 from .newton import GAIN, NOTHING, chord, minimise
 from .temperature import SMOOTH, best_beta

@@ -21,8 +21,6 @@ from .inputs import Rows
 Array = Any
 
 HELD = 1 << 25  # log-probabilities that are kept between passes (256 MiB); more are computed again
-SAMPLE = 4096  # rows that precondition matrix scaling: with 100 classes a tenth of the products that none need
-SQUARE = 32  # classes up to which the Hessian of matrix scaling is formed: 1056 x 1056 there
 DENSE = 256  # classes up to which the Hessian of vector scaling and the blocks of matrix scaling's are formed
 
 
@@ -75,6 +73,14 @@ class Columns:
         if rows.size <= HELD:
             other.held = list(other.blocks())
         return other
+
+    def moments(self) -> tuple[Array, Array]:
+        """Weighted sums of the columns and of their squares."""
+        first, second = np.zeros(self.classes), np.zeros(self.classes)
+        for x, _, _, w in self.blocks():
+            heavy = x if w is None else x * w[:, None]
+            first, second = first + heavy.sum(0), second + np.einsum("nk,nk->k", heavy, x)
+        return first, second
 
     def start(self, beta: float) -> Array:
         """Temperature scaling as parameters of vector scaling."""
@@ -155,11 +161,7 @@ class Affine:
         """The same parameters' loss on other rows."""
         other = copy.copy(self)
         other.columns = self.columns.on(rows)
-        other._hold(self.ridge * (self.columns.rows.total / rows.total))
         return other
-
-    def _hold(self, ridge: float) -> None:
-        self.ridge = ridge
 
     def moved(self, curvature: Any, parameters: Array, other: Affine) -> Any:
         """The curvature here, with the ridge of the other."""
@@ -216,92 +218,3 @@ class Diagonal(Affine):
             return np.concatenate([(one * a - x * b) / det, (xx * b - x * a) / det])
 
         return solve
-
-
-class Full(Affine):
-    """z' = A x + b; parameters [A, b], K rows of K + 1, flat. Off the diagonal a ridge."""
-
-    def __init__(self, columns: Columns, ridge: float) -> None:
-        super().__init__(columns, ridge)
-        self._hold(self.ridge)
-
-    def _hold(self, ridge: float) -> None:
-        self.ridge = ridge
-        self.penalty = ridge * np.hstack([1.0 - np.eye(self.classes), np.zeros((self.classes, 1))])
-        self.inverse: Array | None = None
-
-    def moved(self, curvature: Any, parameters: Array, other: Affine) -> Any:
-        assert isinstance(other, Full)
-        if isinstance(curvature, np.ndarray):
-            return curvature + np.diag((other.penalty - self.penalty).reshape(-1))
-        here = copy.copy(self)
-        here._hold(other.ridge)
-        return here.curvature(parameters)
-
-    def _split(self, parameters: Array) -> tuple[Array, Array]:
-        table = parameters.reshape(self.classes, self.classes + 1)
-        return table[:, :-1], table[:, -1]
-
-    def move(self, parameters: Array, x: Array) -> Array:
-        matrix, bias = self._split(parameters)
-        return x @ matrix.T + bias
-
-    def back(self, gradient: Array, x: Array) -> Array:
-        return np.hstack([gradient.T @ x, gradient.sum(0)[:, None]]).reshape(-1)
-
-    def penalised(self, gradient: Array, parameters: Array) -> Array:
-        return gradient + self.penalty.reshape(-1) * parameters
-
-    def preconditioner(self, parameters: Array) -> Any:
-        """The K blocks of the Hessian's diagonal, a class each, from some rows; of many classes its diagonal. Made
-        once."""
-        if self.inverse is None:
-            found = self._blocks(parameters)
-            self.inverse = np.linalg.inv(found) if found.ndim == 3 else 1.0 / found
-        inverse, rule = self.inverse, "kij,kj->ki" if self.inverse.ndim == 3 else "ki,ki->ki"
-        return lambda r: np.einsum(rule, inverse, r.reshape(self.classes, -1)).reshape(-1)
-
-    def curvature(self, parameters: Array) -> Any:
-        k = self.classes
-        if k > SQUARE:
-            return self.hessian(parameters)
-        size, found, own = k * (k + 1), np.zeros((k * (k + 1),) * 2), np.zeros((k, k + 1, k + 1))
-        step = max(1, (1 << 20) // size)
-        for x, _, _, w in self.columns.blocks():
-            for start in range(0, len(x), step):
-                some = x[start : start + step]
-                p = softmax(self.move(parameters, some))
-                heavy = p if w is None else p * w[start : start + step, None]
-                wide = np.hstack([some, np.ones((len(some), 1))])
-                outer = (p[:, :, None] * wide[:, None, :]).reshape(len(some), size)
-                found -= outer.T @ (heavy[:, :, None] * wide[:, None, :]).reshape(len(some), size)
-                for c in range(k):
-                    own[c] += (wide.T * heavy[:, c]) @ wide
-        blocks = found.reshape(k, k + 1, k, k + 1)
-        blocks[range(k), :, range(k), :] += own
-        found /= self.columns.rows.total
-        blocks[:, k, :, k] += np.trace(blocks[:, k, :, k]) / k  # a shift of all biases changes nothing: hold it
-        return found + np.diag(self.penalty.reshape(-1))
-
-    def _blocks(self, parameters: Array) -> Array:
-        """(K, K + 1, K + 1), or above DENSE classes (K, K + 1), from about SAMPLE rows evenly spaced."""
-        k, total = self.classes, 0.0
-        found = np.zeros((k, k + 1, k + 1) if k <= DENSE else (k, k + 1))
-        step = -(-len(self.columns.rows.targets) // SAMPLE)
-        for x, _, _, w in self.columns.blocks():
-            x, w = x[::step], np.ones(len(x[::step])) if w is None else w[::step]
-            p = softmax(self.move(parameters, x))
-            bend = (p * (1.0 - p) * w[:, None]).T
-            wide = np.hstack([x, np.ones((len(x), 1))])
-            total += float(w.sum())
-            if k > DENSE:
-                found += bend @ wide**2
-                continue
-            for c in range(k):
-                found[c] += (wide.T * bend[c]) @ wide
-        found /= total
-        if k > DENSE:
-            return found + self.penalty + 1e-3 * found.mean(1, keepdims=True)
-        size = 1e-3 * np.einsum("kii->k", found) / (k + 1)
-        found += np.einsum("ki,ij->kij", self.penalty + size[:, None], np.eye(k + 1))
-        return found

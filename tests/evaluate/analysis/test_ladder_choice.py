@@ -39,7 +39,7 @@ def test_the_rung_is_that_of_the_truth(best, truth):
 
 
 def test_a_calibrated_model_is_left_alone():
-    """One-sided 2.5 % a rung, so at most 10 % of 40 are repaired; more than 7 come with a chance of 4 %, were it 10 %."""
+    """2.5 % a rung, so at most 10 % of 40 are repaired; were it 10 %, more than 7 would come with a chance of 4 %."""
     taken = [of(drawn(scores(400, s), seed=s + 1000), logits=scores(400, s)).best for s in range(40)]
     assert sum(best is not None for best in taken) <= 7
     found = of(drawn(scores()), logits=scores())

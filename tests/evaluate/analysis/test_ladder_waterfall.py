@@ -1,6 +1,7 @@
 """The waterfall adds up: every level is the last one and the step, from the base rate to the log loss."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def walked(request):
 def test_steps_add_up(walked):
     _, score, _, _, steps = walked
     assert steps[0].kind == "start" and steps[0].nats == steps[0].after == pytest.approx(score.baseline, abs=1e-12)
-    for last, step in zip(steps, steps[1:], strict=False):
+    for last, step in pairwise(steps):
         if step.kind == "total":
             assert step.after == step.nats == last.after
         elif math.isinf(step.after):

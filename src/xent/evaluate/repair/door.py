@@ -9,6 +9,7 @@ from typing import Any
 
 from xent.calibrate import NoFiniteOptimum
 
+from ..analysis.cells import heard
 from ..analysis.climb import choose
 from ..analysis.ladder import METHODS, climbed
 from ..analysis.records import Rung
@@ -201,7 +202,7 @@ def _weights(state: State) -> Any:
 
 def _fitted(method: str, state: State, stream: Stream) -> Kept:
     try:
-        maps = maps_of(method, state, stream)
+        maps = heard(lambda: maps_of(method, state, stream), [])  # what it warns of is said of its rung
     except NoFiniteOptimum as error:
         raise BadInput(f"{method}: {error}") from error
     return Kept(state.problem.kind, method, tuple(state.problem.classes), tuple(maps))
