@@ -66,7 +66,7 @@ def score(
 
         _refuse_quick(quick, html, asked)
         reports.ready(_inputs(data, asked), save_state)
-        state = gather(data or None, progress=progress, **asked)
+        state = gather(data or None, progress=progress, hashed=save_state is not None, **asked)
         if save_state is not None:
             state.save(save_state)
         return finish(state)

@@ -110,11 +110,13 @@ def gather(
     kind: str | None = None,
     batch_rows: int | None = None,
     progress: Progress | None = None,
+    hashed: bool = False,
     **options: Any,
 ) -> State:
     """What `score` reads, as a state that can be saved, and merged with those of other files of the same problem.
 
-    options: as those of `score`. `finish(gather(...))` is `score(...)`.
+    options: as those of `score`; hashed: keep hashes of the files without an analysis too, so that a file counted twice
+    shows. `finish(gather(...))` is `score(...)`.
     """
     asked = Asked(**options)
     asked.check(batch_rows)
@@ -124,7 +126,7 @@ def gather(
         if source.rows == 0:
             raise BadInput(f"{source.name or 'input'}: there are no rows to score.")
     request = replace(request, soft=asked.soft)
-    with Hashing(file_paths(sources, given) if asked.analysed else ()) as hashing:
+    with Hashing(file_paths(sources, given) if asked.analysed or hashed else ()) as hashing:
         try:
             state = _seen(sources, request, asked, progress, batch_rows)
         except SoftTargets as met:
@@ -180,7 +182,7 @@ def finish(state: State) -> Score:
     """The score of all that a state has seen, with its analysis where there is one."""
     score = result(state)
     if not state.settings.analysed:
-        return score
+        return replace(score, notes=(*score.notes, *twice(state)))
     from .analysis import analyse
 
     found = analyse(

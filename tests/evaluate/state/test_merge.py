@@ -80,6 +80,8 @@ def test_the_same_file_twice_is_an_alert(xent, tmp_path):
         code, said, _ = xent(*command, "--json")
         alerts = json.loads(said)["analysis"]["alerts"]
         assert code == 0 and "same content" in alerts[0] and "0.parquet" in alerts[0]
+    xent("score", "0.parquet", "--quick", "--save-state", "quick.xent")
+    assert "same content" in xent("merge", "quick.xent", "quick.xent")[1]
 
 
 def test_merge_has_a_gate(xent, tmp_path):
