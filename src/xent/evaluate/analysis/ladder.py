@@ -54,7 +54,7 @@ def climbed(
 ) -> tuple[tuple[Rung, ...], Beyond]:
     """The rungs of some repairs, and the question that decides between two of them.
 
-    floor: the least probability that repairs believe; patient: whether matrix scaling may take its time.
+    floor: the least probability that repairs believe; patient: whether many classes or labels may take their time.
     """
     if state.problem.kind == "multiclass":
         return climb_classes(state, methods, confidence, floor, patient)
@@ -62,5 +62,5 @@ def climbed(
     if state.problem.kind == "binary":
         climb = climb_one(blocks.scores(0), methods, floor)
     else:
-        climb = climb_labels(blocks, methods, floor)
+        climb = climb_labels(blocks, methods, floor, patient)
     return rungs(climb, confidence, inflation(state), partial(freedom, state))
