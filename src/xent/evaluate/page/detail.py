@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .numbers import SENTENCE
-
+SENTENCE = 2000  # characters of a text that are shown
 LIMIT = 500_000  # bytes of the finished page: pages of tens of megabytes are what readers of other reports complain of
 _CLOSING = "<>&\u2028\u2029"
 _LONE = re.compile("[\ud800-\udfff]")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ..faults import BadInput
 from ..scores import Score, plain
 from .detail import DETAILS, LIMIT, Detail, embedded, scripted
-from .numbers import Numbers
 
 if TYPE_CHECKING:
     from ..compare.records import Comparison
@@ -60,6 +59,7 @@ def _save(page: str, path: str | PathLike[str]) -> None:
 
 def _page(data: dict[str, Any], script: str, detail: Detail, *, scored: bool) -> str:
     from . import comparison, score
+    from .numbers import Numbers
 
     numbers = Numbers(data, detail.text)
     view = (score if scored else comparison).view(numbers, detail)

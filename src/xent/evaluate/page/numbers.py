@@ -13,10 +13,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from .detail import SENTENCE
+
 NONE = "–"
 LONGEST = 80  # characters of a name that are shown
 _NARROW = 24  # characters of a name that a table does not break
-SENTENCE = 2000  # characters of a sentence that are shown
 _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 _BREAKS = re.compile("([/_])")  # where the lines of a path may break
 _CODE = re.compile("`([^`]+)`")
