@@ -17,7 +17,7 @@ from .full import SQUARE, Full
 from .inputs import Rows
 from .linear import DENSE, Affine, Columns, Diagonal
 from .maps import FLOOR, Map, MatrixMap, VectorMap
-from .newton import GAIN, NOTHING, chord, minimise
+from .newton import GAIN, chord, minimise
 from .temperature import SMOOTH, best_beta
 
 Array = Any
@@ -42,13 +42,13 @@ class Solved:
     def again(self, rows: Rows, *, dear: bool = False) -> Array | None:
         """The optimum for rows like these, from here; None where it has to be sought from the start.
 
-        dear: a pass over the rows costs more than the last digits are worth, and the Hessian is not made of them.
+        Within 1e-11 nats. dear: a pass over the rows costs so much that the Hessian is not made of them.
         """
         if (rows.class_weights() == 0).any() and not self.loss.columns.price.label_smoothing:
             return None
         other = self.loss.on(rows)
         here = self.loss.moved(self.curvature, self.x, other)
-        return chord(other, here, self.x, renew=not dear, enough=GAIN if dear else NOTHING)
+        return chord(other, here, self.x, renew=not dear, enough=GAIN)
 
     def map(self, x: Array, frame: dict[str, Any]) -> VectorMap | MatrixMap:
         """The map that parameters stand for."""

@@ -26,7 +26,7 @@ from .cells import Maps, crossed
 Array = Any
 MATRIX_CLASSES = 32  # above, a fit takes many seconds
 MATRIX_ROWS = 5  # a parameter, at least
-NUMBERS = 1 << 20  # of the sample: the six fits of a repair take a second or two
+NUMBERS, ROWS = 1 << 20, 1 << 16  # of the sample at most: the six fits of a repair take a second or two
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Sample:
         return mean * self.share, None if error is None else error * self.share, freedom
 
 
-def sample_of(state: Any, most: int = NUMBERS, floor: float = 0.0) -> Sample:
-    """The sample as logits, of `most` numbers at most: the rows of least key, as any partition would keep them.
+def sample_of(state: Any, floor: float = 0.0) -> Sample:
+    """The sample as logits: the rows of least key, as any partition would keep them.
 
     Rows with a finite loss; or all, where a `floor` is the least probability believed.
     """
     kept, tally, everything = state.sample, state.tally, slice(None)
-    order = np.argsort(kept.key, kind="stable")[: max(1, most // state.problem.width)]
+    order = np.argsort(kept.key, kind="stable")[: max(1, min(ROWS, NUMBERS // state.problem.width))]
     rows = order if floor else order[np.isfinite(np.asarray(kept.loss)[order])]
     x, t = np.asarray(kept.x)[rows], np.asarray(kept.target)[rows]
     plain = x if state.problem.form == "logits" else logits_of(x, True, 0.0)
@@ -197,6 +197,8 @@ def _out_of_reach(method: str, sample: Sample, patient: bool) -> str | None:
         return "there is no row with a finite loss"
     if method != "matrix":
         return None
+    if k == 2 and not patient:
+        return "with two classes it is vector scaling"
     if k > MATRIX_CLASSES and not patient:
         return f"not tried: above {MATRIX_CLASSES} classes its {k * (k + 1)} numbers take long to fit"
     if rows < MATRIX_ROWS * k * (k + 1) and not patient:
