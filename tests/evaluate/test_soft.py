@@ -200,6 +200,22 @@ def test_saved_states_of_parts_merge_to_the_whole(tmp_path):
         assert getattr(both, name) == getattr(whole, name), name
 
 
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_slices_and_the_tail_count_a_row_once(kind):
+    """Whole labels given as soft ones: the group of rows in the tally and those of its cases are not added up."""
+    q, x, weight = problem(kind)
+    hard = np.argmax(q, axis=-1) if kind == "classes" else (q > 0.5).astype(int)
+    table = {"x": x, "w": weight, "g": np.arange(len(x)) % 3}
+    asked = {"probs": "x", "sample_weight": "w", "by": "g", "slices": "none", "targets": "t"}
+    whole = np.eye(4)[hard] if kind == "classes" else hard.astype(float)
+    a = xent.score(table | {"t": hard}, **asked).analysis
+    b = xent.score(table | {"t": whole}, soft=True, kind="multiclass" if kind == "classes" else None, **asked).analysis
+    assert b.tail.variance_top10 == pytest.approx(a.tail.variance_top10, rel=1e-9)
+    for one, other in zip(a.slices.given, b.slices.given, strict=True):
+        for name in ("rows", "weight", "share", "excess", "difference", "standard_error", "p_value"):
+            assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-9), name
+
+
 def test_zero_where_the_label_gives_something_is_infinite_and_nothing_elsewhere():
     x = [[0.0, 1.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]
     q = [[0.0, 1.0, 0.0], [0.5, 0.25, 0.25], [0.2, 0.3, 0.5]]

@@ -34,7 +34,7 @@ def state_of(loss, weight=None, *, kept=10, expected=None):
     return SimpleNamespace(
         losses=losses, problem=SimpleNamespace(kind="binary"),
         tally=SimpleNamespace(
-            multilabel=False, classes=2, total=lambda name, _: totals[name], count=lambda name, _: counts[name]
+            rows=slice(None), total=lambda name, _: totals[name], count=lambda name, _: counts[name]
         ),
         dearest=SimpleNamespace(
             rows=lambda: tuple(SimpleNamespace(loss=float(loss[i]), weight=float(w[i])) for i in order)
@@ -52,7 +52,7 @@ def rows_of(seed, n=5000, weighted=False):
 @pytest.mark.parametrize("kept", [0, 10, 300])
 def test_the_tail_is_that_of_sorted_rows(weighted, kept):
     loss, w = rows_of(1, weighted=weighted)
-    found = tail(state_of(loss, w, kept=kept), None)
+    found = tail(state_of(loss, w, kept=kept))
     order = np.argsort(-loss)
     nats, weight = np.cumsum((w * loss)[order]), np.cumsum(w[order])
     half = int(np.searchsorted(nats, nats[-1] / 2)) + 1
@@ -66,7 +66,7 @@ def test_the_tail_is_that_of_sorted_rows(weighted, kept):
 @pytest.mark.parametrize("kept", [0, 10, 300])
 def test_every_point_of_the_curve_is_a_number_of_dearest_rows(kept):
     loss, w = rows_of(2, weighted=True)
-    found = tail(state_of(loss, w, kept=kept), None)
+    found = tail(state_of(loss, w, kept=kept))
     order = np.argsort(-loss)
     nats, weight = np.append(0, np.cumsum((w * loss)[order])), np.append(0, np.cumsum(w[order]))
     assert 60 < len(found.lorenz) <= 101
@@ -82,7 +82,7 @@ def test_every_point_of_the_curve_is_a_number_of_dearest_rows(kept):
 
 def test_rows_kept_one_by_one_are_points_one_by_one():
     loss = np.append(np.full(1000, 0.01), [50.0, 30.0, 20.0])
-    found = tail(state_of(loss), None)
+    found = tail(state_of(loss))
     assert [round(y * loss.sum(), 9) for _, y in found.lorenz[1:4]] == [50.0, 80.0, 100.0]
     assert found.half_rows == 2
 
@@ -92,15 +92,15 @@ def test_ten_rows_of_the_variance(weighted):
     loss, w = rows_of(3, weighted=weighted)
     squares = (w * (loss - np.average(loss, weights=w))) ** 2
     ten = np.argsort(-loss)[:10]
-    assert tail(state_of(loss, w), None).variance_top10 == pytest.approx(squares[ten].sum() / squares.sum(), rel=1e-9)
-    assert tail(state_of(loss, w, kept=9), None).variance_top10 is None
-    assert tail(state_of(np.full(50, 0.1)), None).variance_top10 is None
+    assert tail(state_of(loss, w)).variance_top10 == pytest.approx(squares[ten].sum() / squares.sum(), rel=1e-9)
+    assert tail(state_of(loss, w, kept=9)).variance_top10 is None
+    assert tail(state_of(np.full(50, 0.1))).variance_top10 is None
 
 
 def test_the_histogram_is_a_histogram():
     loss, w = rows_of(4, weighted=True)
     expected = np.random.default_rng(0).uniform(size=len(EDGES) - 1)
-    bins = tail(state_of(loss, w, expected=expected), None).histogram
+    bins = tail(state_of(loss, w, expected=expected)).histogram
     bits = loss / math.log(2)
     assert len(bins) <= 80
     assert sum(b.rows for b in bins) == len(loss)
@@ -118,21 +118,21 @@ def test_the_histogram_is_a_histogram():
 def test_infinite_rows_are_left_out():
     loss, _ = rows_of(5)
     lost = np.append(loss, [math.inf] * 3)
-    with_them, without = tail(state_of(lost, kept=13), None), tail(state_of(loss), None)
+    with_them, without = tail(state_of(lost, kept=13)), tail(state_of(loss))
     assert with_them == without
 
 
 def test_rows_that_cost_nothing_have_no_tail():
-    found = tail(state_of(np.zeros(200)), None)
+    found = tail(state_of(np.zeros(200)))
     assert (found.half_rows, found.half_share, found.top_percent, found.variance_top10) == (None, None, None, None)
     assert all(x == y for x, y in found.lorenz)
-    everything_lost = tail(state_of(np.full(5, math.inf)), None)
+    everything_lost = tail(state_of(np.full(5, math.inf)))
     assert everything_lost.lorenz == () and everything_lost.histogram == ()
 
 
 @pytest.mark.parametrize("n", [1, 2, 99])
 def test_few_rows(n):
-    found = tail(state_of(np.arange(1.0, n + 1)), None)
+    found = tail(state_of(np.arange(1.0, n + 1)))
     assert found.top_percent is None
     assert found.half_rows >= 1 and found.lorenz[-1] == pytest.approx((1.0, 1.0))
 
@@ -145,7 +145,7 @@ def test_the_tail_of_predictions_is_that_of_their_losses():
     with np.errstate(divide="ignore"):
         loss = -np.where(y == 1, np.log(p), np.log1p(-p))
     state = gather(targets=y, probs=p, analyse=True, rows=30)
-    found, plain = tail(state, None), tail(state_of(loss, kept=30), None)
+    found, plain = tail(state), tail(state_of(loss, kept=30))
     assert found.half_rows == plain.half_rows and found.half_share == pytest.approx(plain.half_share, rel=1e-9)
     assert found.top_percent == pytest.approx(plain.top_percent, rel=1e-6)
     assert found.variance_top10 == pytest.approx(plain.variance_top10, rel=1e-9)
@@ -161,7 +161,7 @@ def test_labels_are_cells():
     p = rng.beta(0.5, 0.5, (4000, 3))
     y = (rng.uniform(size=p.shape) < p).astype(int)
     loss = -np.where(y == 1, np.log(p), np.log1p(-p))
-    found = tail(gather(targets=y, probs=p, analyse=True), None)
+    found = tail(gather(targets=y, probs=p, analyse=True))
     cells, rows = np.sort(loss.ravel())[::-1], loss.mean(axis=1)
     half = int(np.searchsorted(np.cumsum(cells), cells.sum() / 2)) + 1
     assert found.half_rows == pytest.approx(half, rel=0.01)

@@ -32,7 +32,7 @@ def analyse(state: Any, score: Score, *, confidence: float, seed: int, provenanc
         decompositions=parts,
         waterfall=waterfall(score, parts, repairs),
         ladder=repairs,
-        tail=tail(state, score),
+        tail=tail(state),
         suspects=suspects(state),
         confidence=bins(state),
         confusion=confusion(state),

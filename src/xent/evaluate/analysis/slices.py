@@ -50,8 +50,7 @@ def slices(state: Any, confidence: float, seed: int) -> Slices:
 def _given(state: Any, notes: list[str]) -> Iterator[Slice]:
     if state.groups is None:
         return
-    tally = state.tally
-    every = slice(tally.classes, tally.classes + 1) if tally.multilabel else slice(None)
+    tally, every = state.tally, state.tally.rows
     s = {name: tally.total(name, every) for name in ("w", "wl", "w2", "w2l", "w2l2")}
     if not s["w"]:
         notes.append("Every row is infinite: there is no mean to hold slices against.")

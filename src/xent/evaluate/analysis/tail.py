@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..scores import Score
 from .records import LossBin, Tail
 
 Array = Any
@@ -15,7 +14,7 @@ POINTS, BINS = 101, 80
 NEEDED = 100  # rows from which "the dearest 1 %" is at least one row
 
 
-def tail(state: Any, score: Score) -> Tail:
+def tail(state: Any) -> Tail:
     """The tail of the finite losses, from the histogram of losses and, where they were kept, the dearest rows.
 
     Shares of rows are shares of weight. Every point of the Lorenz curve is exact: a count of dearest rows, or all rows
@@ -62,8 +61,7 @@ def _points(weight: Array, nats: Array) -> tuple[tuple[float, float], ...]:
 
 def _variance(state: Any) -> float | None:
     r"""The ten dearest rows' share of :math:`\sum (w (l - m))^2`, the variance that the standard error rests on."""
-    tally = state.tally
-    rows = slice(tally.classes, tally.classes + 1) if tally.multilabel else slice(None)
+    tally, rows = state.tally, state.tally.rows
     finite = tally.count("rows", rows) - tally.count("infinite", rows)
     kept = [row for row in state.dearest.rows() if math.isfinite(row.loss)][:10]
     if finite < 2 or len(kept) < min(10, finite):
