@@ -142,7 +142,7 @@ def result(state: State) -> Score:
     """The score that a state adds up to. Multi-label: means over cells, intervals over rows."""
     tally, problem, confidence = state.tally, state.problem, state.settings.confidence
     cells, rows = tally.cells, tally.rows
-    weight = tally.total("w", rows) + tally.total("w_inf", rows)
+    weight = tally.weight(rows)
     loss = mean_loss(tally, cells)
     spread = interval(tally, rows, confidence)
     own = claim(tally, rows if tally.soft and not tally.multilabel else cells)
@@ -150,7 +150,7 @@ def result(state: State) -> Score:
     finite = tally.total("w", rows)
     classes, mended = problem.kind == "multiclass", state.settings.rules.renormalize
     top = rounded(tally.total("wtop", cells) / weight) if classes else None
-    part = tally.total("wl", cells) / (tally.total("w", cells) + tally.total("w_inf", cells))
+    part = tally.total("wl", cells) / tally.weight(cells)
     return Score(
         log_loss=loss, standard_error=spread.standard_error, low=spread.low, high=spread.high, confidence=confidence,
         skewness=spread.skewness, bits=loss / math.log(2), perplexity=math.exp(loss) if loss < 709 else math.inf,
@@ -162,7 +162,7 @@ def result(state: State) -> Score:
         finite_part=rounded(part), finite_mean=rounded(tally.total("wl", rows) / finite) if finite else None,
         baseline=baseline, explained=1.0 - loss / baseline if baseline and math.isfinite(loss) else None,
         entropy=own.entropy, gap=own.gap, z=own.z, p_value=own.p_value,
-        accuracy=rounded(tally.total("w_right", cells) / (tally.total("w", cells) + tally.total("w_inf", cells))),
+        accuracy=rounded(tally.total("w_right", cells) / tally.weight(cells)),
         top1=top, ranking=rounded(part - tally.total("wtop", cells) / weight) if classes else None,
         row_sum_deviation=tally.deviation[0] if classes and problem.form == "probs" else None,
         renormalized=rounded(tally.total("wlogsum", cells) / weight) if mended and classes else None,
@@ -175,7 +175,7 @@ def result(state: State) -> Score:
 
 def _baseline(tally: Tally) -> float:
     groups = [slice(g, g + 1) for g in range(tally.classes)]
-    whole = [tally.total("w", g) + tally.total("w_inf", g) for g in groups]
+    whole = [tally.weight(g) for g in groups]
     if not tally.multilabel:
         return entropy_of(whole)
     yes = [tally.total("w_positive", g) for g in groups]
@@ -185,8 +185,8 @@ def _baseline(tally: Tally) -> float:
 def _compat(tally: Tally, convention: Convention | None, loss: float) -> Compat | None:
     if convention is None:
         return None
-    cells = slice(0, tally.classes)
-    weight = tally.total("w", cells) + tally.total("w_inf", cells)
+    cells = tally.cells
+    weight = tally.weight(cells)
     other = tally.total("wcompat", cells) / weight
     infinite = tally.count("infinite", cells)
     exact = tally.total("wl", cells) / weight
@@ -197,8 +197,8 @@ def _compat(tally: Tally, convention: Convention | None, loss: float) -> Compat 
 
 
 def _by_class(tally: Tally, names: tuple[str, ...], confidence: float) -> tuple[ClassScore, ...]:
-    cells = slice(0, tally.classes)
-    everything, whole = tally.total("wl", cells), tally.total("w", cells) + tally.total("w_inf", cells)
+    cells = tally.cells
+    everything, whole = tally.total("wl", cells), tally.weight(cells)
     infinite = tally.count("infinite", cells)
     scores = []
     for g, name in enumerate(names[: tally.classes]):
@@ -208,7 +208,7 @@ def _by_class(tally: Tally, names: tuple[str, ...], confidence: float) -> tuple[
             continue
         own, spread = claim(tally, group), interval(tally, group, confidence)
         share = None if infinite or not everything else rounded(tally.total("wl", group) / everything)
-        weight, nats = tally.total("w", group) + tally.total("w_inf", group), tally.total("wl", group)
+        weight, nats = tally.weight(group), tally.total("wl", group)
         excess = None if infinite else rounded((nats - weight * everything / whole) / whole)
         positive = tally.count("positive", group) if tally.multilabel else rows
         scores.append(ClassScore(

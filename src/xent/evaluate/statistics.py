@@ -70,7 +70,7 @@ def claim(tally: Tally, groups: slice) -> Claim:
     :math:`gap = \sum w (l - H) / \sum w` is about 0 and :math:`z = \sum w (l - H) / \sqrt{\sum w^2 V}` about standard
     normal (Rao's score test; the log-loss twin of Spiegelhalter, Stat. Med. 5, 1986). gap > 0: over-confident.
     """
-    weight = tally.total("w", groups) + tally.total("w_inf", groups)
+    weight = tally.weight(groups)
     own = tally.total("wh", groups) + tally.total("wh_inf", groups)
     entropy = rounded(own / weight)
     if tally.count("infinite", groups):
@@ -85,7 +85,7 @@ def label_entropy(tally: Tally) -> Fraction | None:
     """Mean entropy of soft labels, the part of the loss that no model can save; None for hard labels."""
     if not tally.soft:
         return None
-    return tally.total("wh_label", tally.cells) / (tally.total("w", tally.cells) + tally.total("w_inf", tally.cells))
+    return tally.total("wh_label", tally.cells) / tally.weight(tally.cells)
 
 
 def entropy_of(weights: list[Fraction]) -> float:

@@ -176,3 +176,7 @@ class Tally:
         else:  # w, w2, w3: rows with a finite loss
             return Fraction(self.count("rows", groups) - self.count("infinite", groups))
         return sum((registers.value(r) for r in self.sums[groups, slot]), Fraction(0))
+
+    def weight(self, groups: slice) -> Fraction:
+        """Of the rows of some groups, those of infinite loss among them."""
+        return self.total("w", groups) + self.total("w_inf", groups)

@@ -91,7 +91,7 @@ def _part(state: Any, i: int) -> float | None:
     """Mean loss of problem i with infinite rows at 0, from the exact sums; None where these are of another problem."""
     tally = state.tally
     groups = slice(i, i + 1) if tally.multilabel else slice(None)
-    weight = tally.total("w", groups) + tally.total("w_inf", groups)
+    weight = tally.weight(groups)
     if state.problem.kind != "multiclass":
         return rounded(tally.total("wl", groups) / weight)
     # an infinite row may be finite in "the favourite is right", and the sum leaves it out

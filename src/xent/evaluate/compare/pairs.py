@@ -94,7 +94,7 @@ def pair_of(book: Book, names: Sequence[str], tallies: Sequence[Tally], method: 
     difference: float | None = finite
     if only_a or only_b:
         difference = None if only_a and only_b else math.inf if only_a else -math.inf
-    own = mean_loss(tally, slice(0, tally.classes))
+    own = mean_loss(tally, tally.cells)
     rows = int(book.sums.rows.sum())
     return Pair(
         a=names[book.a], b=names[book.b], rows=rows + only_a + only_b + both, difference=difference,
@@ -116,8 +116,7 @@ def _exp(x: float | None) -> float | None:
 
 
 def _exactly(tally: Tally) -> Fraction:
-    cells = slice(0, tally.classes)
-    return tally.total("wl", cells) / tally.total("w", cells)
+    return tally.total("wl", tally.cells) / tally.total("w", tally.cells)
 
 
 def judged(pairs: Sequence[Pair], level: float) -> tuple[Pair, ...]:
