@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ def judged(
     loss: Array, details: Details, soft: Array | None = None,
 ) -> Judged:  # fmt: skip
     """The rows of a batch that count, with all that the parts of a state want to know of them."""
-    key = row_keys(source.name, start, len(x))
+    key = row_keys(os.path.basename(source.name), start, len(x))
     hashes = key
     if problem.cluster is not None:
         hashes = cluster_hashes(batch[problem.cluster], source.columns[problem.cluster])

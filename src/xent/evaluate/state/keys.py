@@ -1,7 +1,7 @@
 """What a row is known by, and which of 256 buckets it falls into: the same for any partition of the rows.
 
-A row's key mixes a hash of its source's name with its number there. Rows of one cluster share a bucket: that of the
-cluster's value. Hashes are no more random than they need to be; nobody attacks them.
+A row's key mixes a hash of its file's name, without its folder, with its number there. Rows of one cluster share a
+bucket: that of the cluster's value. Hashes are no more random than they need to be; nobody attacks them.
 """
 
 from __future__ import annotations
