@@ -39,6 +39,10 @@ def _worse(score: Score) -> Iterator[str]:
         )
 
 
+def _alike(found: Analysis) -> bool:
+    return any(s.method != "iid" and (s.design_effect or 0.0) > WIDER for s in found.spreads)
+
+
 def _wide(score: Score, found: Analysis) -> Iterator[str]:
     for spread in found.spreads:
         if spread.method != "iid" and spread.design_effect is not None and spread.design_effect > WIDER:
@@ -63,7 +67,7 @@ def _claims(score: Score, found: Analysis) -> Iterator[str]:
         if part.p_value is not None and part.p_value < UNLIKELY and part.miscalibration < float("inf"):
             yield (
                 f"Miscalibrated: {part.miscalibration:.4f} nats, where a calibrated model would show"
-                f" {part.expected:.4f} (p {_p(part.p_value)})."
+                f" {part.expected:.4f} (p {_p(part.p_value)}{', rows taken as independent' if _alike(found) else ''})."
             )
 
 
