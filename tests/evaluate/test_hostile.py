@@ -157,6 +157,7 @@ def test_paths_that_are_no_files(path, said):
         ({"targets": [1], "probs": [0.5], "rows": None}, ("`rows`", "None")),
         ({"targets": [1], "probs": [0.5], "batch_rows": 1.5}, ("`batch_rows`", "1.5")),
         ({"targets": [1], "probs": [0.5], "confidence": "x"}, ("`confidence`", "'x'")),
+        ({"targets": [1], "probs": [0.5], "seed": 2**63}, ("`seed`", str(2**63))),
         ({"targets": [1], "probs": [0.5], "floor": "x"}, ("`floor`", "'x'")),
         ({"targets": [1], "probs": [0.5], "classes": "ab"}, ("`classes`", "'ab'")),
         ({"targets": [1], "probs": [0.5], "classes": 3}, ("`classes`", "3")),

@@ -49,8 +49,8 @@ class Asked:
         if self.tolerance is not None and not 0.0 <= self.tolerance < float("inf"):
             raise BadInput(f"`tolerance` must be a number of 0 or more; got {self.tolerance!r}.")
         for name in ("rows", "seed"):
-            if getattr(self, name) < 0:
-                raise BadInput(f"`{name}` must be 0 or more; got {getattr(self, name)!r}.")
+            if not 0 <= getattr(self, name) < 2**63:
+                raise BadInput(f"`{name}` must be 0 or more, and below 2^63; got {getattr(self, name)!r}.")
         if batch_rows is not None and batch_rows < 1:
             raise BadInput(f"`batch_rows` must be 1 or more; got {batch_rows!r}.")
         for name in ("by", "slices", "cluster", "time"):

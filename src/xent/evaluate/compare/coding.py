@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,14 @@ from ..faults import BadInput, place
 from ..names import missing
 from ..sources import Column, Source
 from ..state.keys import buckets, cluster_hashes
+from ..state.labels import bin_labels, value_labels
 from ..state.values import NONE, Coded, sort_of
 from ..state.values import read as read_any
+from .ranges import Ranges
 
 MOST_TEXTS = 4096  # values of a column of text
 MOST_NUMBERS = 256  # values of a column of numbers that are slices of their own; of more, ranges are made
-RANGES = 8
 MOST_STEPS = 4096
-CELL = 44  # bits of a float64 dropped to place the bounds of ranges: 256 cells for every power of two
 
 
 Read = Any  # Coded, or float64 [n]
@@ -74,10 +73,8 @@ def slices(sources: Sequence[Source], column: str) -> Coder:
     """Slots by value; numbers of many values fall into ranges of about equally many rows."""
     texts: set[str] = set()
     numbers: np.ndarray | None = np.empty(0)
-    cells: dict[int, int] = {}
-    rows = 0
+    ranges = Ranges()
     for batch in _batches(sources, column, "by"):
-        rows += len(batch)
         if isinstance(batch, Coded):
             texts.update(batch.names[i] for i in np.unique(batch.codes))
             if len(texts) > MOST_TEXTS:
@@ -89,12 +86,11 @@ def slices(sources: Sequence[Source], column: str) -> Coder:
         if numbers is not None:
             numbers = np.unique(np.concatenate([numbers, batch + 0.0]))
             numbers = None if len(numbers) > MOST_NUMBERS else numbers
-        for cell, count in zip(*np.unique(_cell(batch), return_counts=True), strict=True):
-            cells[int(cell)] = cells.get(int(cell), 0) + int(count)
+        ranges.add(batch)
     kind = sources[0].columns[column]
     if texts:
         return _by_text(column, sorted(texts), kind)
-    return _by_value(column, numbers, kind) if numbers is not None else _by_range(column, cells, kind)
+    return _by_value(column, numbers, kind) if numbers is not None else _by_range(column, ranges, kind)
 
 
 def _by_text(column: str, names: list[str], kind: Column) -> Coder:
@@ -108,7 +104,8 @@ def _by_text(column: str, names: list[str], kind: Column) -> Coder:
 
 
 def _by_value(column: str, values: np.ndarray, kind: Column) -> Coder:
-    labels = tuple(_number(v) for v in values)
+    there = values[~np.isnan(values)].tolist()
+    labels = (*value_labels(there, sort_of(kind) == "moment"), *[NONE] * (len(values) - len(there)))
 
     def of(array: Any) -> np.ndarray:
         return np.asarray(np.searchsorted(values, read(array, kind) + 0.0), np.int32)
@@ -116,41 +113,15 @@ def _by_value(column: str, values: np.ndarray, kind: Column) -> Coder:
     return Coder(column, len(values), labels, of, ordered=True)
 
 
-def _cell(x: np.ndarray) -> np.ndarray:
-    """Whole numbers in the order of x, one for a range of 1/256 of its size; NaN last."""
-    bits = np.ascontiguousarray(x + 0.0).view(np.int64)
-    ordered = np.where(bits < 0, np.int64(-(2**63)) - bits, bits) >> CELL
-    return np.where(np.isnan(x), np.int64(1 << 60), ordered)
-
-
-def _start(cell: int) -> float:
-    """The least number of a cell."""
-    bits = cell << CELL
-    return float(np.array(bits if bits >= 0 else -(2**63) - bits, np.int64).view(np.float64))
-
-
-def _by_range(column: str, cells: dict[int, int], kind: Column) -> Coder:
-    gone = cells.pop(1 << 60, 0)
-    order = sorted(cells)
-    reached = np.cumsum([cells[c] for c in order])
-    wanted = reached[-1] * np.arange(1, RANGES) / RANGES
-    starts = sorted({order[i] for i in np.searchsorted(reached, wanted, side="left").tolist()} - {order[0]})
-    edges = np.array([_start(c) for c in starts])
-    said = [f"{e:.6g}" for e in edges]
-    labels = [f"< {said[0]}", *(f"{a} to {b}" for a, b in pairwise(said)), f">= {said[-1]}"]
-    labels += [NONE] if gone else []
+def _by_range(column: str, ranges: Ranges, kind: Column) -> Coder:
+    edges = ranges.edges()
+    labels = bin_labels(edges.tolist(), sort_of(kind) == "moment") + ([NONE] if ranges.missing else [])
 
     def of(array: Any) -> np.ndarray:
         x = read(array, kind)
         return np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x, side="right")).astype(np.int32)
 
     return Coder(column, len(labels), tuple(labels), of, ordered=True)
-
-
-def _number(value: float) -> str:
-    if np.isnan(value):
-        return NONE
-    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else f"{value:.9g}"
 
 
 def clusters(sources: Sequence[Source], column: str) -> Coder:
