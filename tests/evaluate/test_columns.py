@@ -194,6 +194,22 @@ def test_arrays_need_numpy_only(tmp_path):
     assert done.returncode == 2 and 'pip install "xent[score]"' in done.stderr
 
 
+def test_an_analysis_and_a_comparison_need_scipy_and_a_score_alone_does_not_load_it():
+    given = "targets=[0, 1, 1], "
+    code = (
+        "import sys, xent\n"
+        f"print(xent.score({given}probs=[.1, .2, .3]).rows, 'scipy' in sys.modules)\nsys.modules['scipy'] = None\n"
+        f"for work in (lambda: xent.score({given}probs=[.1, .2, .3], analyse=True),\n"
+        f"             lambda: xent.compare({given}models={{'a': [.1, .2, .3], 'b': [.1, .3, .3]}})):\n"
+        "    try: work()\n    except xent.evaluate.BadInput as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
+    first, *refused = done.stdout.splitlines()
+    assert first == "3 False", done.stderr
+    assert len(refused) == 2 and all('scipy, which is not installed; install it with: pip install "xent[score]"' in said
+                                     for said in refused)  # fmt: skip
+
+
 def test_import_is_numpy_only():
     code = (
         "import sys, xent; xent.score; print([m for m in ('pyarrow', 'rich', 'typer', 'pandas') if m in sys.modules])"

@@ -1,4 +1,4 @@
-"""The command line: `xent score`, `xent explain`, `xent demo`. Needs the extra `score`."""
+"""The command line (application.py lists the commands). Needs the extra `score`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .explain import explain
 from .merge import merge
 from .score import score
 
-ABOUT = "Exact cross-entropy: score prediction files, explain a computation, see a demo."
+ABOUT = "Exact cross-entropy: score, compare and repair predictions in files, explain a computation, see a demo."
 app = typer.Typer(
     name="xent", add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     help=ABOUT,

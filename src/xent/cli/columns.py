@@ -1,4 +1,4 @@
-"""Options that several commands share: where the rows are and which columns hold what."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ Soft = Annotated[
         "--soft/--hard", help="The truth is given as probabilities, or is not; left out: where targets hold fractions."
     ),
 ]
+Cluster = Annotated[str | None, typer.Option(metavar="NAME", help="Column: rows that share it are alike.")]
+Time = Annotated[str | None, typer.Option(metavar="NAME", help="Column: rows close in it are alike.")]
 Tolerance = Annotated[float | None, typer.Option(metavar="GAP", help="How far a row may be from summing to 1.")]
 Renormalize = Annotated[bool, typer.Option("--renormalize", help="Divide every row by its sum, and say so.")]
 Confidence = Annotated[float, typer.Option(metavar="LEVEL", help="Level of the interval.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of everything that is resampled.")]
 Json = Annotated[bool, typer.Option("--json", help="Print every number as JSON.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Print ASCII only.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for pasting.")]

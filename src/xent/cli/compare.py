@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from . import columns
-from .paper import FAILED, as_json, attempt, only_ascii, show, split
+from .paper import FAILED, attempt, split
 from .showing import Reports
 
 Models = Annotated[
@@ -30,8 +30,8 @@ def compare(
     by: Annotated[
         columns.Names, typer.Option(metavar="NAMES", help="Column(s) to see where the difference is.")
     ] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="NAME", help="Column: rows that share it are alike.")] = None,
-    time: Annotated[str | None, typer.Option(metavar="NAME", help="Column: rows close in it are alike.")] = None,
+    cluster: columns.Cluster = None,
+    time: columns.Time = None,
     target: columns.Target = None,
     probs: columns.Probs = None,
     logits: columns.Logits = None,
@@ -43,7 +43,7 @@ def compare(
     tolerance: columns.Tolerance = None,
     renormalize: columns.Renormalize = False,
     confidence: columns.Confidence = 0.95,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything that is resampled.")] = 0,
+    seed: columns.Seed = 0,
     json: columns.Json = False,
     markdown: columns.Markdown = False,
     html: columns.Html = None,
@@ -86,20 +86,15 @@ def compare(
         return found
 
     found = attempt("compare", work)
-    _print(found, reports)
+    _show(found, reports)
     raise SystemExit(_gate(found, fail_unless_better))
 
 
-def _print(found: Any, reports: Reports) -> None:
+def _show(found: Any, reports: Reports) -> None:
     from xent.evaluate.compare.markdown import markdown
     from xent.evaluate.compare.text import text
 
-    if reports.json:
-        print(as_json(found))
-    elif reports.markdown:
-        print(markdown(found), end="")
-    else:
-        show(text(found, ascii_only=reports.ascii or only_ascii()))
+    reports.show(found, text, markdown)
 
 
 def _refuse_unknown(found: Any, name: str | None) -> None:

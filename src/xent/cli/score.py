@@ -25,8 +25,8 @@ def score(
     slices: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Where slices are sought: auto (default), none or columns.")
     ] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="NAME", help="Column: rows that share it are alike.")] = None,
-    time: Annotated[str | None, typer.Option(metavar="NAME", help="Column: rows close in it are alike.")] = None,
+    cluster: columns.Cluster = None,
+    time: columns.Time = None,
     quick: Annotated[bool, typer.Option("--quick", help="The score alone, without the analysis.")] = False,
     floor: Annotated[
         float | None, typer.Option(metavar="P", help="Also say the loss with p(truth) held above this.")
@@ -38,7 +38,7 @@ def score(
     renormalize: columns.Renormalize = False,
     rows: Annotated[int, typer.Option(metavar="N", min=0, help="How many of the dearest rows to show.")] = 10,
     confidence: columns.Confidence = 0.95,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything that is resampled.")] = 0,
+    seed: columns.Seed = 0,
     json: columns.Json = False,
     markdown: columns.Markdown = False,
     html: columns.Html = None,

@@ -1,15 +1,12 @@
-"""The forms a score is shown in: text, JSON or Markdown on the output, and a page in a file."""
+"""The forms a report is shown in: text, JSON or Markdown on the output, and a page in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from .paper import as_json, attempt, gate, only_ascii, show
-
-REPORT = 'pip install "xent[report]"'
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Reports:
 
     def ready(self, inputs: Iterable[str], *further: str | None) -> None:
         """An error, before anything is read, for what could not be written at the end: the page, or further files."""
-        from xent.evaluate.faults import BadInput
+        from xent.evaluate.faults import BadInput, refuse_missing
         from xent.evaluate.output import ready
 
         if self.json and self.markdown:
@@ -33,9 +30,17 @@ class Reports:
         places = [ready(target, inputs) for target in targets]
         if len(set(places)) < len(places):
             raise BadInput(f"{targets[0]}: two outputs go to the same file; name another for one of them.")
-        missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-        if self.html is not None and missing:
-            raise BadInput(f"`--html` needs {missing[0]}, which is not installed; install it with: {REPORT}")
+        if self.html is not None:
+            refuse_missing("jinja2", "matplotlib", purpose="`--html`", extra="report")
+
+    def show(self, found: Any, text: Callable[..., str], markdown: Callable[[Any], str]) -> None:
+        """Print what was found in the form asked for."""
+        if self.json:
+            print(as_json(found))
+        elif self.markdown:
+            print(markdown(found), end="")
+        else:
+            show(text(found, ascii_only=self.ascii or only_ascii()))
 
 
 def show_score(command: str, score: Any, reports: Reports, fail_above: float | None) -> NoReturn:
@@ -45,12 +50,7 @@ def show_score(command: str, score: Any, reports: Reports, fail_above: float | N
     if reports.html is not None:
         html = reports.html
         attempt(command, lambda _: _write_page(score, html))
-    if reports.json:
-        print(as_json(score))
-    elif reports.markdown:
-        print(markdown(score), end="")
-    else:
-        show(text(score, ascii_only=reports.ascii or only_ascii()))
+    reports.show(score, text, markdown)
     value = score.compat.log_loss if score.compat else score.log_loss
     raise SystemExit(gate(command, value, f" ({score.compat.name})" if score.compat else "", fail_above))
 

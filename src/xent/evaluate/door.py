@@ -10,7 +10,7 @@ from .asked import Asked
 from .classes import Request, outputs_of
 from .columns import Plan, find
 from .conventions import convention, row_tolerance
-from .faults import BadInput
+from .faults import BadInput, refuse_missing
 from .opening import file_paths, opened
 from .provenance import Hashing, provenance_of, twice
 from .scores import Score, result
@@ -120,6 +120,8 @@ def gather(
     """
     asked = Asked(**options)
     asked.check(batch_rows)
+    if asked.analysed:
+        refuse_missing("scipy", purpose="an analysis")
     given = {"targets": targets, "probs": probs, "logits": logits, "sample_weight": sample_weight}
     sources, request, found = opened(data, given, classes, positive, kind)
     for source in sources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-INSTALL = 'pip install "xent[score]"'
+from importlib.util import find_spec
 
 
 class BadInput(ValueError):
@@ -24,9 +24,16 @@ def number(value: float) -> str:
     return f"{value:.9g}" if abs(value - 1.0) > 1e-8 or value == 1.0 else repr(value)
 
 
-def needs(package: str, purpose: str) -> BadInput:
+def needs(package: str, purpose: str, extra: str = "score") -> BadInput:
     """The answer to a missing optional package: the command that installs it."""
-    return BadInput(f"{purpose} needs {package}, which is not installed; install it with: {INSTALL}")
+    return BadInput(f'{purpose} needs {package}, which is not installed; install it with: pip install "xent[{extra}]"')
+
+
+def refuse_missing(*packages: str, purpose: str, extra: str = "score") -> None:
+    """An error for the first package that is not there, before any work is done; none of them is imported."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise needs(package, purpose, extra)
 
 
 def kernel_fault(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..asked import Asked
 from ..classes import Request
-from ..faults import BadInput
+from ..faults import BadInput, refuse_missing
 from ..opening import column_names, label
 from ..provenance import Hashing
 from ..scoring import Progress
@@ -83,6 +83,7 @@ def compare(
     >>> found.models[0].name, round(found.pairs[0].difference, 4), found.pairs[0].better
     ('b', 0.1986, 1.0)
     """
+    refuse_missing("scipy", purpose="comparing models")
     columns = {"cluster": cluster, "time": time, "by": by}
     if data is None:
         data, models, columns = _arrays(models, targets, probs, logits, sample_weight, id, columns)

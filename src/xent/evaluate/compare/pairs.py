@@ -6,13 +6,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from ..analysis.contrast import adjusted
 from ..analysis.spreads import jackknife, over_time
-from ..faults import needs
 from ..registers import rounded
 from ..scores import mean_loss
 from ..tally import Tally
@@ -46,7 +44,9 @@ class Error:
             return None
         if not self.standard_error:
             return 0.0
-        return self.standard_error * float(_special().stdtrit(self.freedom, 0.5 + level / 2.0))
+        from scipy.special import stdtrit
+
+        return self.standard_error * float(stdtrit(self.freedom, 0.5 + level / 2.0))
 
     def p_value(self, mean: float) -> float | None:
         """Two-sided, against a mean of 0."""
@@ -54,15 +54,9 @@ class Error:
             return None
         if not self.standard_error:
             return 0.0 if mean else 1.0
-        return float(2.0 * _special().stdtr(self.freedom, -abs(mean) / self.standard_error))
+        from scipy.special import stdtr
 
-
-def _special() -> Any:
-    try:
-        import scipy.special
-    except ImportError as error:
-        raise needs("scipy", "comparing models") from error
-    return scipy.special
+        return float(2.0 * stdtr(self.freedom, -abs(mean) / self.standard_error))
 
 
 def error_of(sums: Sums, method: Method, slots: np.ndarray | None = None) -> Error:
