@@ -20,8 +20,8 @@ from .state.state import State, refuse_weights
 from .tally import Details, Fault, Rules
 
 VALUES = 1 << 20  # predictions held at a time: 8 MB in float64, large against the cost of a batch, small against memory
-# Allocated once and freed untouched: from then on glibc keeps freed blocks of up to that size (mallopt(3), "dynamic mmap
-# threshold"), where it would hand every batch's arrays back to the system and fault them in again, 5 ns a number.
+# Allocated once and freed untouched: from then on glibc keeps freed blocks of up to that size (mallopt(3), "dynamic
+# mmap threshold"), where it would hand every batch's arrays back to the system and fault them in again, 5 ns a number.
 KEPT = 1 << 21
 Progress = Callable[[str, int, int | None], None]  # (file, rows done in it, its rows if known)
 
