@@ -32,6 +32,11 @@ class Seen(Protocol):
     one_hot: bool
 
 
+def batch_size(width: int, batch_rows: int | None = None) -> int:
+    """Rows read at a time, of so many predictions each: those asked for, else about 2^20 predictions."""
+    return batch_rows or max(1024, min(1 << 17, VALUES // width))
+
+
 def run(
     sources: Sequence[Source],
     plan: Plan,
@@ -47,7 +52,7 @@ def run(
     np.empty(KEPT)
     further = further_names(state.problem)
     wanted = tuple(dict.fromkeys((*plan.names, *further)))
-    size = batch_rows or max(1024, min(1 << 17, VALUES // width))
+    size = batch_size(width, batch_rows)
     with Behind() as behind:
         for source in sources:
             rows = 0

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scoring import Progress
+from ..faults import place
+from ..scoring import Progress, batch_size
 from .agreement import agree
 from .coding import Coder
 from .judging import Judge, Judged
 from .matching import Matched
-from .streams import Feed, Piece, batch_size, in_step
+from .streams import Feed, Piece, in_step
 
 Located = tuple[str, int]  # file and row
 
@@ -52,12 +53,12 @@ def by_position(
     judges: Sequence[Judge], wanted: Wanted, progress: Progress | None, batch_rows: int | None
 ) -> Iterator[Block]:  # fmt: skip
     """Row i of every model is one row."""
-    size = batch_size([judge.width for judge in judges], batch_rows)
     shared = judges[0].entrant.shared
     if shared:
         names = [n for i, judge in enumerate(judges) for n in (*judge.plan.names, *wanted.names(i))]
-        feeds = [Feed(judges[0].entrant.sources, names, batch_size([sum(j.width for j in judges)], batch_rows))]
+        feeds = [Feed(judges[0].entrant.sources, names, batch_size(sum(j.width for j in judges), batch_rows))]
     else:
+        size = batch_size(max(judge.width for judge in judges), batch_rows)
         feeds = [Feed(j.entrant.sources, (*j.plan.names, *wanted.names(i)), size) for i, j in enumerate(judges)]
     for step in in_step(feeds, [judge.name for judge in judges]):
         pieces = step * len(judges) if shared else step
@@ -83,11 +84,7 @@ def _beside(judges: Sequence[Judge], pieces: Sequence[Piece], wanted: Wanted) ->
 
 
 def _at(block: Block, model: int) -> Callable[[int], str]:
-    def at(row: int) -> str:
-        file, number = block.where(model, row)
-        return f"{file}, row {number}" if file else f"row {number}"
-
-    return at
+    return lambda row: place(*block.where(model, row))
 
 
 class ByKey:
@@ -106,7 +103,7 @@ class ByKey:
             own = self._room(judge)
             self.rows.append(own)
             start = 0
-            size = batch_size([judge.width], batch_rows)
+            size = batch_size(judge.width, batch_rows)
             feed = Feed(judge.entrant.sources, (*judge.plan.names, *self.wanted.names(i)), size)
             while rows := feed.head():
                 piece = feed.take(rows)
@@ -128,9 +125,9 @@ class ByKey:
         own, files = self.rows[model], self.files[model]
         if piece.start == 0:
             files.append((piece.source.name, start))
-        place = self.matched.place[model][start : start + piece.rows]
-        keep = place >= 0
-        at = place[keep]
+        row = self.matched.place[model][start : start + piece.rows]
+        keep = row >= 0
+        at = row[keep]
         if not len(at):
             return
         judged = self.judges[model].take(piece, keep)
@@ -152,14 +149,10 @@ class ByKey:
         weight = None if first.weight is None else first.weight[at]
         mine = Judged(first.loss[at], first.truth[at], weight, None)
 
-        def place(which: int) -> Callable[[int], str]:
-            def said(row: int) -> str:
-                file, number = self._where(which, int(at[row]))
-                return f"{file}, row {number}" if file else f"row {number}"
+        def said(which: int) -> Callable[[int], str]:
+            return lambda row: place(*self._where(which, int(at[row])))
 
-            return said
-
-        agree(self.judges[0], mine, place(0), self.judges[model], judged, place(model), joined=True)
+        agree(self.judges[0], mine, said(0), self.judges[model], judged, said(model), joined=True)
 
     def _where(self, model: int, row: int) -> Located:
         """File and row of the row-th matched row."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..faults import BadInput
 from ..sources import Batch, Source
@@ -80,8 +79,3 @@ def _uneven(feeds: Sequence[Feed], names: Sequence[str], heads: Sequence[int]) -
         f"every model must have the same rows: {names[short]} has {feeds[short].taken} and {names[long]} has"
         f" {feed.taken}. Rows that a key tells apart are matched by it with `id` (--id COLUMN)."
     )
-
-
-def batch_size(widths: Any, batch_rows: int | None) -> int:
-    """Rows read at a time, as in scoring: about 2^20 predictions of the widest model."""
-    return batch_rows or max(1024, min(1 << 17, (1 << 20) // max(widths)))

@@ -10,10 +10,10 @@ import numpy as np
 from ..faults import BadInput
 from .grid import Grid
 from .rows import Judged, Problem
+from .values import SECOND
 
 Array = Any
 FINEST = 2.0**-20  # the finest step of a time that is a plain number; of moments it is a microsecond
-SECOND = 1e6  # microseconds
 _REACH = 2.0**62
 
 
