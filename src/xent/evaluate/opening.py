@@ -17,9 +17,7 @@ def opened(
     data: Any, given: dict[str, Any], classes: Sequence[Any] | None, positive: Any, kind: str | None
 ) -> tuple[list[Source], Request, tuple[str, ...]]:
     """The sources, which of their columns were named as what, and what has to be said about finding them."""
-    if isinstance(classes, str) or not isinstance(classes, (Iterable, type(None))):
-        raise BadInput(f"`classes` must be a list of names; got {classes!r}.")
-    named = None if classes is None else tuple(label(c) for c in classes)
+    named = class_labels(classes)
     chosen = None if positive is None else label(positive)
     if data is None:
         if _single(given["sample_weight"]) == "none":
@@ -93,6 +91,13 @@ def column_names(argument: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):
         return tuple(value)
     raise BadInput(f"`{argument}` must be a column name or several, since `data` is given; got {type(value).__name__}.")
+
+
+def class_labels(classes: Any) -> tuple[str, ...] | None:
+    """The names of `classes`, None where none are given."""
+    if isinstance(classes, str) or not isinstance(classes, (Iterable, type(None))):
+        raise BadInput(f"`classes` must be a list of names; got {classes!r}.")
+    return None if classes is None else tuple(label(c) for c in classes)
 
 
 def label(value: Any) -> str:

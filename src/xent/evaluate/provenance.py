@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from threading import Event, Thread
@@ -28,7 +28,7 @@ def provenance_of(state: State) -> Provenance:
 def _options(state: State) -> Iterator[tuple[str, str]]:
     for name, columns in state.said.items():
         if columns:
-            yield name, ", ".join(columns[:MOST]) + (f" and {len(columns) - MOST} more" if columns[MOST:] else "")
+            yield name, listed(columns)
     problem, settings = state.problem, state.settings
     yield "kind", problem.kind
     for name in ("by", "cluster", "time"):
@@ -43,6 +43,11 @@ def _options(state: State) -> Iterator[tuple[str, str]]:
     if settings.convention:
         yield "compared with", settings.convention.name
     yield "confidence", f"{settings.confidence:g}"
+
+
+def listed(columns: Sequence[str]) -> str:
+    """The first eight, and how many more there are."""
+    return ", ".join(columns[:MOST]) + (f" and {len(columns) - MOST} more" if columns[MOST:] else "")
 
 
 def twice(state: State) -> tuple[str, ...]:

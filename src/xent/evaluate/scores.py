@@ -109,7 +109,7 @@ class Score:
 
     def to_json(self) -> str:
         """Every number as JSON; infinities are the strings "Infinity" and "-Infinity", which float() reads."""
-        return json.dumps(plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+        return as_json(self.to_dict())
 
     def __repr__(self) -> str:
         error = f" +- {self.standard_error:.2g}" if self.standard_error is not None else ""
@@ -122,7 +122,13 @@ class Score:
         return text(self)
 
 
+def as_json(record: dict[str, Any]) -> str:
+    """A record as JSON of plain numbers."""
+    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+
+
 def plain(value: Any) -> Any:
+    """The same, with lists for tuples and text for what JSON has no number for."""
     if isinstance(value, dict):
         return {key: plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -12,7 +12,7 @@ from .registers import root, rounded
 from .tally import Tally
 
 # Below this share of m^2, a spread is what rounding l^2 to float64 leaves behind (2^-53 a row, a few of them): none.
-_NO_SPREAD = Fraction(1, 1 << 48)
+NO_SPREAD = Fraction(1, 1 << 48)
 _LARGEST = Fraction(sys.float_info.max)
 
 
@@ -43,7 +43,7 @@ def interval(tally: Tally, groups: slice, confidence: float) -> Interval:
     m = s["wl"] / s["w"]
     second = s["w2l2"] - 2 * m * s["w2l"] + m * m * s["w2"]
     third = s["w3l3"] - 3 * m * s["w3l2"] + 3 * m * m * s["w3l"] - m**3 * s["w3"]
-    if second <= _NO_SPREAD * m * m * s["w2"]:
+    if second <= NO_SPREAD * m * m * s["w2"]:
         return Interval(0.0, rounded(m), rounded(m), None)
     error = root(second / (s["w"] * s["w"]))
     tilt = math.copysign(root(third * third / second**3), third)

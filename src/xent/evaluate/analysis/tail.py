@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..statistics import NO_SPREAD
 from .records import LossBin, Tail
 
 Array = Any
@@ -68,10 +69,10 @@ def _variance(state: Any) -> float | None:
         return None
     s = {name: tally.total(name, rows) for name in ("w", "wl", "w2", "w2l", "w2l2")}
     m = s["wl"] / s["w"]
-    spread = float(s["w2l2"] - 2 * m * s["w2l"] + m * m * s["w2"])
-    if spread <= 2.0**-48 * float(m * m * s["w2"]):  # as in statistics.interval: what rounding leaves behind
+    spread = s["w2l2"] - 2 * m * s["w2l"] + m * m * s["w2"]
+    if spread <= NO_SPREAD * m * m * s["w2"]:
         return None
-    return min(1.0, math.fsum((row.weight * (row.loss - float(m))) ** 2 for row in kept) / spread)
+    return min(1.0, math.fsum((row.weight * (row.loss - float(m))) ** 2 for row in kept) / float(spread))
 
 
 def _histogram(losses: Any) -> tuple[LossBin, ...]:

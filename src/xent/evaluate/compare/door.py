@@ -11,7 +11,7 @@ import numpy as np
 from ..asked import Asked
 from ..classes import Request
 from ..faults import BadInput, refuse_missing
-from ..opening import column_names, label
+from ..opening import class_labels, column_names, label
 from ..provenance import Hashing
 from ..scoring import Progress
 from ..soft import SoftTargets, again
@@ -93,17 +93,12 @@ def compare(
         named = {"targets": targets, "probs": probs, "logits": logits}
         given = {name: None if value is None else column_names(name, value) for name, value in named.items()}
         weight = None if sample_weight is None else column_names("sample_weight", sample_weight)[0]
-    asked = Asked(
-        tolerance=tolerance, renormalize=renormalize, soft=soft, confidence=confidence, seed=seed, **columns
-    )  # fmt: skip
+    asked = Asked(tolerance=tolerance, renormalize=renormalize, soft=soft, confidence=confidence, seed=seed, **columns)
     asked.check(batch_rows)
     if id is not None and not (isinstance(id, str) and id):
         raise BadInput(f"`id` must be the name of one column; got {id!r}.")
-    if isinstance(classes, str):
-        raise BadInput(f"`classes` must be a list of names; got {classes!r}.")
     request = Request(
-        given["targets"], given["probs"], given["logits"], weight,
-        None if classes is None else tuple(label(c) for c in classes),
+        given["targets"], given["probs"], given["logits"], weight, class_labels(classes),
         None if positive is None else label(positive), kind, soft,
     )  # fmt: skip
     found, notes = entrants(data, models, request)

@@ -5,7 +5,6 @@ All losses in nats a row (multi-label: a label); differences are log_loss(a) - l
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -132,9 +131,9 @@ class Comparison:
 
     def to_json(self) -> str:
         """Every number as JSON; infinities are the strings "Infinity" and "-Infinity", which float() reads."""
-        from ..scores import plain
+        from ..scores import as_json
 
-        return json.dumps(plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+        return as_json(self.to_dict())
 
     def __repr__(self) -> str:
         names = ", ".join(f"{model.name} {model.log_loss:.6g}" for model in self.models)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.records import Provenance
-from ..provenance import Hash
+from ..provenance import Hash, listed
 from .judging import Judge
 from .pairs import Error, Method, error_of, judged, pair_of, slices_of
 from .records import Comparison, Model, PairSlice
 from .running import Outcome, Plan, ranked
 from .sums import mean_of, nearest
 from .verdicts import overall
-
-SHOWN = 8  # columns of one model that provenance lists
 
 
 def result(
@@ -130,13 +128,9 @@ def _notes(judges: Sequence[Judge], outcome: Outcome, plan: Plan) -> list[str]:
 def _provenance(judges: Sequence[Judge], plan: Plan, hashes: Sequence[Hash]) -> Provenance:
     from xent import __version__
 
-    options = []
-    for judge in judges:
-        read = judge.plan.outputs
-        more = f" and {len(read) - SHOWN} more" if read[SHOWN:] else ""
-        options.append((f"{judge.name}, {judge.plan.form}", ", ".join(read[:SHOWN]) + more))
+    options = [(f"{judge.name}, {judge.plan.form}", listed(judge.plan.outputs)) for judge in judges]
     first = judges[0].plan
-    options.append(("targets", ", ".join(first.targets[:SHOWN])))
+    options.append(("targets", listed(first.targets)))
     for name, value in (("weights", first.weight), ("id", plan.id), ("by", ", ".join(plan.by)),
                         ("cluster", plan.cluster), ("time", plan.time)):  # fmt: skip
         if value:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..registers import root, rounded
 from ..state import fixed
+from ..statistics import NO_SPREAD
 
 WILD = 2.0**45  # of w d: its square just fits (state/fixed.py)
 # Sums that are kept with weights and without; without, the others are these or counts.
@@ -94,10 +95,6 @@ def mean_of(sums: Sums, slots: np.ndarray | None = None) -> Fraction | None:
     return sums.total("wd", slots) / weight if weight else None
 
 
-# Below this share of the mean squared, a spread is what rounding leaves behind: none (as in `statistics.interval`).
-_NO_SPREAD = Fraction(1, 1 << 48)
-
-
 def plain_error(sums: Sums, slots: np.ndarray | None = None) -> float | None:
     r"""Standard error of the mean of independent rows, linearised for weights.
 
@@ -110,7 +107,7 @@ def plain_error(sums: Sums, slots: np.ndarray | None = None) -> float | None:
     if rows < 2 or mean is None or sums.wild:
         return None
     second = sums.total("w2d2", slots) - 2 * mean * sums.total("w2d", slots) + mean * mean * sums.total("w2", slots)
-    if second <= _NO_SPREAD * mean * mean * sums.total("w2", slots):
+    if second <= NO_SPREAD * mean * mean * sums.total("w2", slots):
         return 0.0
     return root(second / sums.total("w", slots) ** 2 * Fraction(rows, rows - 1))
 

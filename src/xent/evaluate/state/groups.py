@@ -9,7 +9,7 @@ import numpy as np
 
 from ..faults import BadInput
 from . import texts as limits
-from .cells import Cells
+from .cells import Cells, run_starts
 from .grid import Grid, keys_of, numbers_of
 from .labels import bin_labels, value_labels
 from .rows import Judged, Problem
@@ -198,7 +198,7 @@ def quantile_starts(rows: Array) -> Array:
     """Where bins of about as many rows begin, of cells in order with so many rows each; at most 8."""
     middle = np.cumsum(rows) - rows / 2.0
     at = np.floor(BINS * middle / max(int(rows.sum()), 1))
-    return np.flatnonzero(np.concatenate([[True], at[1:] != at[:-1]])) if len(rows) else np.zeros(0, np.int64)
+    return run_starts(at)
 
 
 def _groups(labels: Any, cells: Cells) -> list[Group]:
