@@ -89,11 +89,6 @@ class Grid:
         """The least key that falls into each cell."""
         return self.keys << self.level
 
-    @property
-    def highs(self) -> Array:
-        """The largest key that falls into each cell."""
-        return self.lows + ((1 << self.level) - 1)
-
     def pack(self, name: str) -> tuple[dict[str, int], dict[str, Array]]:
         """Numbers for JSON and arrays."""
         return {name: self.level}, {f"{name}.keys": self.keys, **self.cells.pack(name)}
