@@ -17,6 +17,7 @@ from .records import Rung
 
 Array = Any
 Beyond = Callable[[str, str], bool]  # whether the second repair saves more than the first, beyond doubt
+Inflation = Callable[[str | None, str], float]  # of the error of what the second saves beyond the first (or nothing)
 
 MOST_LABELS = 200  # fitted label by label: about 25 ms each
 
@@ -31,7 +32,7 @@ class Climb:
     beyond: dict[tuple[str, str], Drop] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     trouble: dict[str, str | None] = field(default_factory=dict)
-    maps: dict[str, list[Any]] = field(default_factory=dict)
+    maps: dict[str, list[Maps]] = field(default_factory=dict)  # of each problem
     rows: int = 0  # of a problem
     cells: int = 0  # of all problems
 
@@ -47,7 +48,7 @@ class Climb:
             self._put(self.held, method, drop(np.broadcast_to(before, after[method].shape), after[method], *cells))
             new = before if maps.found is None else losses(maps.found.calibrated(scores.z))
             self._put(self.inside, method, drop(before, new, *whole))
-            self.maps.setdefault(method, []).append(maps.found)
+            self.maps.setdefault(method, []).append(maps)
         for low, high in combinations(found, 2):
             self._put(self.beyond, (low, high), drop(after[low], after[high], *cells))
 
@@ -65,10 +66,15 @@ def _after(maps: Maps, scores: Any, before: Array) -> Array:
 
 def clipped(scores: Any, floor: float) -> Any:
     """Scores that believe no probability below `floor`."""
+    return replace(scores, z=clipped_logits(scores.z, floor)) if floor else scores
+
+
+def clipped_logits(z: Array, floor: float) -> Array:
+    """Logits of probabilities of at least `floor`, where there is one."""
     if not floor:
-        return scores
+        return z
     edge = math.log1p(-floor) - math.log(floor)
-    return replace(scores, z=np.clip(scores.z, -edge, edge))
+    return np.clip(z, -edge, edge)
 
 
 def repairs(scores: Any, methods: Sequence[str]) -> dict[str, Maps]:
@@ -97,12 +103,12 @@ def climb_one(scores: Any, methods: Sequence[str], floor: float = 0.0) -> Climb:
     return climb
 
 
-def climb_labels(blocks: Any, methods: Sequence[str], floor: float = 0.0) -> Climb:
+def climb_labels(blocks: Any, methods: Sequence[str], floor: float = 0.0, patient: bool = False) -> Climb:
     """The climb of many labels: one temperature for all, the other repairs label by label."""
     climb = Climb(tuple(methods))
     single = [m for m in methods if m != "temperature"]
     shared = shared_temperature(blocks, floor) if "temperature" in methods else None
-    if blocks.problems > MOST_LABELS:
+    if blocks.problems > MOST_LABELS and not patient:
         for method in single:
             climb.trouble[method] = f"fitted label by label up to {MOST_LABELS} labels; here are {blocks.problems}"
         single = []
@@ -142,28 +148,28 @@ def shared_temperature(blocks: Any, floor: float = 0.0) -> Maps:
 
 
 def rungs(
-    climb: Climb, confidence: float, inflation: float, freedom: Callable[[int], int]
+    climb: Climb, confidence: float, inflation: Inflation, freedom: Callable[[int], int]
 ) -> tuple[tuple[Rung, ...], Beyond]:
     """The rungs of a climb, and the question that decides between two of them."""
 
-    def interval(found: Drop) -> tuple[float | None, ...]:
-        error = found.error(inflation)
+    def interval(found: Drop, low: str | None, high: str) -> tuple[float | None, ...]:
+        error = found.error(inflation(low, high))
         return (found.gain, error, *bounds(found.gain, error, confidence, freedom(found.rows)))
 
     def rung(method: str) -> Rung:
         trouble = climb.trouble.get(method)
-        if all(m is None for m in climb.maps.get(method, [])):
+        if all(maps.found is None for maps in climb.maps.get(method, [])):
             return Rung(method, "", None, None, None, None, None, False, 0, trouble)
         held = climb.held[method]
-        gain, error, low, high = interval(held)
+        gain, error, low, high = interval(held, None, method)
         left = climb.cells - held.rows - held.mended
         if left and not trouble:
-            trouble = f"{left} rows stay infinite, since no such map mends a probability of 0"
+            trouble = f"{left} rows stay infinite: no such map mends p = 0"
         inside, pay = climb.inside[method].gain, pays(gain, low)
         return Rung(method, climb.said[method], gain, error, low, high, inside, pay, climb.rows, trouble)
 
     def beyond(low: str, high: str) -> bool:
-        gain, _, least, _ = interval(climb.beyond[low, high])
+        gain, _, least, _ = interval(climb.beyond[low, high], low, high)
         return pays(gain, least)
 
     return tuple(rung(method) for method in climb.methods), beyond

@@ -1,4 +1,4 @@
-"""How much further than independent rows the mean loss strays: labels of one row, rows of one cluster."""
+"""How much further than that of independent rows a mean strays: labels of one row, rows of one cluster."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from .cells import Maps, losses
+from .climb import Climb, clipped_logits
+
+Array = Any
+
 
 def inflation(state: Any) -> float:
     r"""The root of the design effect of the mean loss, at least 1: its standard error by what is independent (rows, or
-    hash buckets of clusters) over that of independent cells.
-
-    Sums by cell of score do not know which row or cluster they came from, so the error of a difference summed over them
-    is multiplied by this: the difference is a function of score and outcome, as the loss is.
-    """
+    hash buckets of clusters) over that of independent cells."""
     tally, clustered = state.tally, state.problem.cluster is not None
     many = tally.multilabel
     if not clustered and not many:
@@ -23,6 +24,68 @@ def inflation(state: Any) -> float:
     alone = _spread(tally, slice(0, tally.classes))
     together = _buckets(state.buckets) if clustered else _spread(tally, slice(tally.classes, tally.classes + 1))
     return math.sqrt(max(1.0, together / alone)) if alone > 0.0 else 1.0
+
+
+class Together:
+    """The root of the design effect, at least 1, of what one repair saves beyond another (None: beyond nothing).
+
+    Sums by cell of score do not know which row or cluster they came from; the rows of the sample do. Where they are not
+    all rows, fewer of a cluster meet there, and the effect of the clusters is divided by their share; and it is taken
+    to be no less than that of the loss, which all rows tell.
+    """
+
+    def __init__(self, state: Any, climb: Climb, floor: float) -> None:
+        self.state, self.climb, self.floor = state, climb, floor
+        self.needed = state.tally.multilabel or state.problem.cluster is not None
+        self._lost: dict[str | None, Array] = {}
+        if self.needed:
+            kept = state.sample
+            rows = len(kept.key)
+            self.z, self.yes = (np.asarray(x).reshape(rows, -1) for x in (kept.margin, kept.target))
+            self.w = np.ones((rows, 1)) if kept.weight is None else np.asarray(kept.weight)[:, None]
+            self.bucket, self.part = np.asarray(kept.bucket), rows / max(1, int(kept.seen))
+
+    def __call__(self, low: str | None, high: str) -> float:
+        if not self.needed or not len(self.z):
+            return 1.0
+        found = self._effect(self._losses(low), self._losses(high))
+        return (
+            math.sqrt(max(1.0, found)) if self.part == 1.0 else max(inflation(self.state), math.sqrt(max(1.0, found)))
+        )
+
+    def _losses(self, method: str | None) -> Array:
+        """Of every cell of the sample [rows, labels], after the maps of the other folds."""
+        if method not in self._lost:
+            maps = [None] * self.z.shape[1] if method is None else self.climb.maps[method]
+            self._lost[method] = np.stack([self._label(i, m) for i, m in enumerate(maps)], 1)
+        return self._lost[method]
+
+    def _label(self, i: int, maps: Maps | None) -> Array:
+        z = self.z[:, i]
+        if maps is not None and maps.found is not None:
+            believed, z, fold = clipped_logits(z, self.floor), z.copy(), self.bucket % len(maps.without)
+            for f, found in enumerate(maps.without):
+                if found is not None:
+                    z[fold == f] = found.calibrated(believed[fold == f])
+        return np.where(self.yes[:, i] > 0, *losses(z)[::-1])
+
+    def _effect(self, before: Array, after: Array) -> float:
+        usable = np.isfinite(before) & np.isfinite(after)
+        w = np.where(usable, self.w, 0.0)
+        d = np.subtract(before, after, where=usable, out=np.zeros(usable.shape))
+        if not (whole := float(w.sum())):
+            return 1.0
+        residual = w * (d - float((w * d).sum()) / whole)
+        alone, rows = float((residual**2).sum()), residual.sum(1)
+        if not alone > 0.0:
+            return 1.0
+        found = float(rows @ rows) / alone
+        if self.state.problem.cluster is not None:
+            held = np.bincount(self.bucket, w.sum(1)) > 0
+            sums, count = np.bincount(self.bucket, rows)[held], int(held.sum())
+            if count > 1:
+                found += (float(sums @ sums) * count / (count - 1) / alone - found) / self.part
+        return found
 
 
 def freedom(state: Any, rows: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from ..state.rows import FOLDS
 from .classes import climb_classes
 from .climb import Beyond, choose, climb_labels, climb_one, rungs
-from .inflation import freedom, inflation
+from .inflation import Together, freedom
 from .records import Ladder, Rung
 from .waterfall import waterfall
 
@@ -32,8 +32,8 @@ def ladder(state: Any, confidence: float, seed: int) -> Ladder | None:
     with the linearised error of that paired difference and Student's t at `confidence`. Binary: all rows, by their
     scores. Multi-label: one temperature for all labels; Platt and isotonic label by label. Classes: temperature from
     all rows, vector and matrix on the sample. With clusters errors are of buckets, or multiplied by the root of the
-    loss's design effect (inflation.py). Rows infinite before and after count 0; one that becomes finite makes the gain
-    infinite.
+    difference's design effect (inflation.py). Rows infinite before and after count 0; one that becomes finite makes
+    the gain infinite.
 
     best: the first rung whose interval lies above 0, and from there each richer one that saves more beyond the error of
     the paired difference between the two. None for soft labels. `seed` is not used: folds are part of the state.
@@ -63,4 +63,4 @@ def climbed(
         climb = climb_one(blocks.scores(0), methods, floor)
     else:
         climb = climb_labels(blocks, methods, floor, patient)
-    return rungs(climb, confidence, inflation(state), partial(freedom, state))
+    return rungs(climb, confidence, Together(state, climb, floor), partial(freedom, state))
