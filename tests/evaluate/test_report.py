@@ -15,7 +15,7 @@ from real_data import real
 import xent
 from xent.evaluate.analysis import records as r
 from xent.evaluate.report import markdown, text
-from xent.evaluate.report.words import BAR, bar, cut, paragraph, shown, width
+from xent.evaluate.report.words import BAR, bar, cut, error, nats, paragraph, shown, signed, width
 
 RNG = np.random.default_rng(0)
 HOSTILE = ["a|b", "c\\|d", "new\nline", "\x1b[31mred", "*bold* _it_", "<img src=x>", "`code`", "[x](http://y)",
@@ -268,3 +268,33 @@ def test_words_are_cut_by_the_columns_they_take():
     assert shown("a\tb\u202ec") == "a\\tb\\u202ec"
     assert all(len(line) <= 80 for line in paragraph("12 % ± 3 " * 40, "! ", "  "))
     assert not any(line.endswith(("12", "±")) for line in paragraph("12 % ± 3 " * 40))
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-2, 1.0, 30.0, 1e3, 1e5, 1e9, 1e14])
+def test_losses_of_any_size_fit_the_lines(scale):
+    z, y, g = RNG.normal(size=600), RNG.integers(0, 2, 600), RNG.integers(0, 3, 600)
+    table = {"y": y, "logit": z * scale, "g": g, "t": np.arange(600), "w": 1e-9 * (0.1 + RNG.exponential(size=600))}
+    for options in ({}, {"sample_weight": "w"}):
+        found = xent.score(table, targets="y", by="g", cluster="g", time="t", slices="none", **options)
+        for ascii_only in (False, True):
+            lines = text(found, ascii_only=ascii_only).splitlines()
+            assert max(map(len, lines)) <= 80, max(lines, key=len)
+            assert not any(re.search(r"\d[+±]\d|\d-\d+\.", line) for line in lines if line.startswith("  ")), lines
+
+
+@given(st.floats(1e-90, 1e90), st.sampled_from([-1, 1]))
+def test_numbers_keep_to_their_columns_and_their_size(x, sign):
+    assert len(nats(x)) <= 9 and len(signed(sign * x)) <= 8 and len(error(x)) <= 6
+    assert float(nats(x)) == pytest.approx(x, rel=0.051)  # 0.00105 is 0.0010 or 0.0011
+    assert float(signed(sign * x)) == pytest.approx(sign * x, rel=0.051)
+    assert float(error(x)) == pytest.approx(x, rel=0.5)  # 0.0005
+
+
+def test_shares_of_weighted_rows_are_called_so():
+    p, y, w = RNG.random(500), RNG.integers(0, 2, 500), RNG.exponential(size=500)
+    found = xent.score(targets=y, probs=p, sample_weight=w, analyse=True)
+    for said in (text(found), markdown(found)):
+        said = " ".join(said.split())
+        assert " % of the weight)" in said and "1 % of the weight carries" in said
+    plain = text(xent.score(targets=y, probs=p, analyse=True))
+    assert "of the weight" not in plain and "1 % of rows carry" in plain

@@ -136,3 +136,9 @@ def test_pools_keep_rows_weights_claims_and_certainty():
         assert getattr(few, name).sum() == pytest.approx(getattr(held, name).sum(), rel=1e-12)
     assert (few.weight * few.p).sum() == pytest.approx((w * p).sum(), rel=1e-12)
     assert pooled(held, len(held.z)) is held
+
+
+def test_the_numbers_are_plain_ones_where_claims_are_pooled_too():
+    p = np.random.default_rng(0).random(3000)
+    found = null(claims(p, p > 0.4), (1,), problems=100)
+    assert {type(x) for x in (found.expected, found.high, found.p_value, *vars(found.band[0]).values())} == {float}

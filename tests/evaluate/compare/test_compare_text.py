@@ -146,3 +146,24 @@ def test_two_networks_on_cifar():
     assert found.verdict.startswith("wideresnet-16-4-cifar-10 is better than lenet-5-cifar-10 by 0.9917 ± 0.0361 nats")
     assert pair.standard_error < (0.01433**2 + 0.01463**2) ** 0.5  # paired: less than of two samples apart
     assert unbeaten(found, "wideresnet-16-4-cifar-10") == []
+
+
+def test_a_pair_of_several_is_judged_by_the_p_value_that_decides():
+    noise, y = np.random.default_rng(19).normal(size=(5, 200)), np.arange(200) % 2
+    models = {f"m{k}": {"logits": 2 * y - 1 + (0.5 + 0.1 * k) * z} for k, z in enumerate(noise)}
+    found = xent.compare(targets=y, models=models)
+    open_ = [p for p in found.pairs if winner(p, 0.95) is None]
+    assert any(p.p_value < 0.05 for p in open_) and any(p.rows_for_power < p.rows for p in open_)
+    for p in open_:
+        assert f"p = {p.p_holm:.2g} (Holm)" in p.verdict
+        assert ("rows would show" in p.verdict) == (p.rows_for_power > p.rows)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e3, 1e5, 1e9])
+def test_losses_and_weights_of_any_size_fit_the_lines(scale):
+    models = {"a": {"logits": -Z * scale}, "b": {"logits": -Z * scale * 2}}
+    found = xent.compare(targets=Y, models=models, sample_weight=1e-9 * (0.1 + RNG.exponential(size=600)), by={"g": Y})
+    for ascii_only in (False, True):
+        lines = text(found, ascii_only=ascii_only).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("0+" in line or "0-" in line for line in lines if line.startswith("  "))  # columns stay apart

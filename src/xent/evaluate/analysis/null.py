@@ -67,6 +67,7 @@ def null(claims: Claims, seed: tuple[int, ...], problems: int = 1) -> Null:
     low, high = np.quantile(np.concatenate(curves), [0.025, 0.975], axis=0, method="weibull")
     band = tuple(Band(*numbers) for numbers in zip(few.p[at].tolist(), low.tolist(), high.tolist(), strict=True))
     mean, most = math.fsum(values) / resamples, float(np.quantile(values, 0.95, method="weibull"))
+    hidden = float(hidden)
     return Null(mean + hidden, most + hidden, above, resamples, band)
 
 

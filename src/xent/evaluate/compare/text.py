@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..report.words import bare_chance, count, cut, left, nats, only_ascii, paragraph, percent, row, signed
+from ..report.words import bare_chance, count, cut, gathered, left, nats, only_ascii, paragraph, percent, row, signed
 from .records import Comparison, Model, Pair, PairSlice
 
 MOST_SLICES = 8  # of a column that are shown
@@ -14,7 +14,8 @@ METHODS = {"iid": "rows independent", "cluster": "clustered", "time": "along tim
 
 def text(found: Comparison, *, ascii_only: bool = False) -> str:
     """The whole comparison, lines of at most 80 columns where file names allow."""
-    lines = [*paragraph(found.verdict, row("verdict", "")[:11], " " * 11), row("", " · ".join(facts(found)))]
+    lines = paragraph(found.verdict, row("verdict", ""), row("", ""))
+    lines += gathered(facts(found), row("", ""), " · ")
     for alert in found.alerts:
         lines += paragraph(alert, "! ", "  ")
     lines += ["", *_models(found), "", *_pairs(found)]
@@ -73,6 +74,8 @@ def _model(m: Model, parts: bool) -> str:
         bounds = f"infinite rows: {count(m.infinite)}"
     else:
         bounds = f"[{nats(m.low)}, {nats(m.high)}]" if m.low is not None else ""
+        if len(bounds) > 18:
+            bounds = f"[{brief(m.low)}, {brief(m.high)}]"
     line = f"  {left(m.name, 19)}{nats(m.log_loss):>9}  {bounds:<18}{percent(m.accuracy):>9}"
     if parts:
         return line + f"{brief(m.miscalibration):>9}{brief(m.discrimination):>9}"

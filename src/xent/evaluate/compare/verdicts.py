@@ -38,8 +38,9 @@ def verdict(pair: Pair, level: float, pairs: int) -> str:
         return f"{pair.a} and {pair.b} cost the same on every row{left}."
     better = winner(pair, level)
     if better is None:
-        need = f"; about {_count(pair.rows_for_power)} rows would show such a difference" if pair.rows_for_power else ""
-        return f"No difference is shown: {_finite(pair, level)}{left}{need}."
+        rows = pair.rows_for_power or 0  # of this pair alone: after Holm even more rows may not have done
+        need = f"; about {_count(rows)} rows would show such a difference" if rows > pair.rows else ""
+        return f"No difference is shown: {_finite(pair, level, pairs)}{left}{need}."
     other = pair.a if better == pair.b else pair.b
     share = _share(pair, other)
     p = f", p {p_said(pair.p_holm)}{' (Holm)' if pairs > 1 else ''}"
@@ -64,13 +65,15 @@ def size(pair: Pair, level: float) -> str:
     return f"{nats(abs(pair.finite_difference))} ± {said} nats ({100 * level:g} %)"
 
 
-def _finite(pair: Pair, level: float) -> str:
+def _finite(pair: Pair, level: float, pairs: int = 1) -> str:
     if not pair.rows - pair.infinite_a - pair.infinite_b - pair.infinite_both:
         return "there is no row"
     if not pair.finite_difference:
         return "they cost the same"
     ahead, behind = (pair.b, pair.a) if pair.finite_difference > 0 else (pair.a, pair.b)
-    p = "" if pair.p_value is None else f", p {p_said(pair.p_value)}"
+    adjusted = pairs > 1 and pair.p_holm is not None
+    p = "" if pair.p_value is None else f", p {p_said(pair.p_holm if adjusted else pair.p_value)}"
+    p += " (Holm)" if p and adjusted else ""
     return f"{ahead} costs {size(pair, level)} less than {behind}{p}"
 
 

@@ -8,7 +8,7 @@ from ..analysis.alerts import UNLIKELY
 from ..analysis.records import Analysis, Decomposition, Rung, Step
 from ..scores import Score
 from . import summary
-from .words import bar, chance, count, cut, left, nats, paragraph, percent, row, shown, signed
+from .words import bar, chance, count, cut, gathered, left, nats, paragraph, percent, row, shown, signed
 
 
 def spreads(found: Analysis) -> list[str]:
@@ -22,12 +22,8 @@ def spreads(found: Analysis) -> list[str]:
         if s.method == "time" and s.lags is not None:
             by += f", {s.lags} lags"
         wider = f": {math.sqrt(s.design_effect):.1f} times iid" if s.design_effect is not None else ""
-        lines.append(
-            row(
-                "clustered" if s.method == "cluster" else "over time",
-                f"± {nats(s.standard_error)}{bounds}  {by}{wider}",
-            )
-        )
+        name = "clustered" if s.method == "cluster" else "over time"
+        lines += gathered([f"± {nats(s.standard_error)}{bounds}", f"{by}{wider}"], row(name, ""), "  ")
     return lines
 
 
@@ -133,13 +129,24 @@ def unit(s: Score) -> str:
     return "cells" if s.kind == "multilabel" else "rows"
 
 
+def top(s: Score, share: float) -> str:
+    """What the dearest hundredth carries: of the rows, or of their weight."""
+    whose = "the weight carries" if of_weight(s) else f"{unit(s)} carry"
+    return f"1 % of {whose} {100 * share:.0f} % of the loss"
+
+
+def of_weight(s: Score) -> str:
+    """What shares of rows are of, where it is not their number."""
+    return " of the weight" if s.weight != s.rows else ""
+
+
 def tail(s: Score, found: Analysis) -> list[str]:
     """How few rows carry how much."""
     t, said = found.tail, []
     if t.top_percent is not None:
-        said.append(f"1 % of {unit(s)} carry {100 * t.top_percent:.0f} % of the loss")
+        said.append(top(s, t.top_percent))
     if t.half_rows is not None and t.half_share is not None:
-        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)})")
+        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)}{of_weight(s)})")
     if said and s.dearest and math.isfinite(s.dearest[0].loss):
         said.append(f"worst row {s.dearest[0].loss:.1f} nats (row {count(s.dearest[0].row)})")
     return paragraph(" · ".join(said), row("tail", ""), row("", "")) if said else []

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from ..analysis.records import Analysis, Slice
 from ..scores import Score
 from . import summary
-from .findings import gain, named, unit
-from .tables import by_cost, ranking, signed_z, where
-from .words import bare_chance, chance, count, nats, percent, prob, shown, signed
+from .findings import gain, named, of_weight, top, unit
+from .tables import by_cost, ranking, where
+from .words import bare_chance, chance, count, nats, percent, prob, shown, signed, signed_z
 
 _MARKUP = re.compile(r"[\\`*~\[\]<>&|#@$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+](?= )|^ | $", re.IGNORECASE)
 
@@ -127,9 +127,9 @@ def _calibration(found: Analysis) -> str:
 def _tail(s: Score, found: Analysis) -> str:
     t, said = found.tail, []
     if t.top_percent is not None:
-        said.append(f"1 % of {unit(s)} carry {100 * t.top_percent:.0f} % of the loss")
+        said.append(top(s, t.top_percent))
     if t.half_rows is not None:
-        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)})")
+        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)}{of_weight(s)})")
     if found.suspects is not None:
         said += [
             f"{count(x.rows)} {unit(s)} gave their label less than {x.prob:g}; a calibrated model would have"

@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 
 from ..scores import Score
-from .words import bar, count, nats, paragraph, percent, row, signed
+from .words import bar, count, gathered, nats, paragraph, percent, row, signed, signed_z
 
 
 def headline(s: Score) -> list[str]:
     """The loss, its interval, and what it is to be held against."""
     unit = "a label" if s.kind == "multilabel" else "a row"
     if s.infinite:
-        first = f"infinite: {count(s.infinite)} of {count(s.rows)} rows give the truth probability 0"
+        first = [f"infinite: {count(s.infinite)} of {count(s.rows)} rows give the truth probability 0"]
     else:
         bounds = f"  [{nats(s.low)}, {nats(s.high)}]" if s.low is not None else ""
-        first = f"{nats(s.log_loss)} nats{bounds}   {nats(s.bits)} bits {unit}   perplexity {s.perplexity:.4g}"
-    lines = [row("log loss", first), row("", " · ".join(problem(s)))]
+        first = [f"{nats(s.log_loss)} nats{bounds}", f"{nats(s.bits)} bits {unit}", f"perplexity {s.perplexity:.4g}"]
+    lines = [*gathered(first, row("log loss", "")), *gathered(problem(s), row("", ""), " · ")]
     if abs(s.effective_rows - s.rows) > 0.5:
-        lines.append(
-            row("", f"weighted: total weight {s.weight:.6g}, as informative as {s.effective_rows:.1f} equal rows")
-        )
+        said = f"weighted: total weight {s.weight:.6g}, as informative as {s.effective_rows:.1f} equal rows"
+        lines += paragraph(said, row("", ""), row("", ""))
     if s.weightless_rows:
         lines.append(row("", f"{count(s.weightless_rows)} further rows have weight 0 and count for nothing"))
     return lines
@@ -99,8 +98,8 @@ def claims(s: Score) -> list[str]:
         return [row("claims", f"{nats(s.entropy)} nats (the model's own mean entropy)")]
     sure = abs(s.z) > 1.96
     label = ("overconfident" if s.gap > 0 else "underconfident") if sure else "consistent"
-    said = f"claims {nats(s.entropy)}, suffers {nats(s.log_loss)}   gap {signed(s.gap)}   z = {s.z:+.1f}"
-    return [f"{label:<15}{said}"]
+    said = [f"claims {nats(s.entropy)}, suffers {nats(s.log_loss)}", f"gap {signed(s.gap)}", f"z = {signed_z(s.z)}"]
+    return gathered(said, f"{label:<15}")
 
 
 def notes(s: Score) -> list[str]:

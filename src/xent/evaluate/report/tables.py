@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..analysis.records import Slice, Slices
 from ..scores import ClassScore, Score
-from .words import bare_chance, count, cut, left, nats, percent, prob, shown, signed
+from .words import bare_chance, count, cut, error, left, nats, percent, prob, shown, signed, signed_z
 
 MORE = "… {} more in --json"
 
@@ -33,11 +33,6 @@ def _class(c: ClassScore, label: bool) -> str:
     last = signed_z(c.z) if label else signed(c.excess)
     own = f"{left(c.name, 20)}{count(c.positive):>11}{nats(c.log_loss):>11}{nats(c.standard_error):>10}"
     return own + f"{share:>9}{nats(c.entropy):>10}{last:>9}"
-
-
-def signed_z(z: float | None) -> str:
-    """A z with one decimal."""
-    return f"{z:+.1f}" if z is not None and math.isfinite(z) else "-"
 
 
 def dearest(s: Score) -> list[str]:
@@ -80,10 +75,10 @@ def _table(title: str, slices: Sequence[Slice], *, retested: bool) -> list[str]:
     lines = [f"{title:<27}{'rows':>10}{'nats':>9}{'over the mean':>16}{'excess':>9}{said:>8}"]
     for s in slices:
         over = "-" if s.difference is None else signed(s.difference)
-        error = "" if s.standard_error is None else f" ±{s.standard_error:.3f}"
+        spread = "" if s.standard_error is None else f" ±{error(s.standard_error)}"
         p = bare_chance(s.held_out_p if retested else s.p_value)
         cost = f"{s.infinite} inf" if s.infinite else nats(s.log_loss)
         lines.append(
-            f"  {left(cut(where(s), 24), 25)}{count(s.rows):>10}{cost:>9}{over + error:>16}{signed(s.excess):>9}{p:>8}"
+            f"  {left(cut(where(s), 24), 25)}{count(s.rows):>10}{cost:>9}{over + spread:>16}{signed(s.excess):>9}{p:>8}"
         )
     return lines

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
+from collections.abc import Sequence
 
 WIDTH = 80
 BAR = 24
+LARGE, TOO_LARGE = 999.99995, 99999.95  # nats that are shown in six digits, and with an exponent
 _ASCII = str.maketrans({"·": "|", "±": "+-", "…": "~", "█": "#", "░": ".", "≥": ">=", "–": "-"})
 
 
@@ -17,21 +19,37 @@ def only_ascii(report: str) -> str:
 
 
 def nats(x: float | None) -> str:
-    """Four decimals, or as many as it takes to show four digits of a small number."""
+    """Four decimals; four digits of a small number, six of a large one: nine columns of a number below 1e100."""
     if x is None:
         return "-"
     if math.isinf(x):
         return "infinite" if x > 0 else "-infinite"
+    if abs(x) >= LARGE:
+        return f"{x:#.6g}" if abs(x) < TOO_LARGE else f"{x:.3e}"
     return f"{x:.4f}" if x == 0 or abs(x) >= 0.001 else f"{x:.3e}"
 
 
 def signed(x: float | None) -> str:
-    """The same with its sign, two digits of a small number."""
+    """The same with its sign, two digits of a small number or a very large one, six of a large one."""
     if x is None:
         return "-"
     if math.isinf(x):
         return "+infinite" if x > 0 else "-infinite"
+    if abs(x) >= LARGE / 10:
+        return f"{x:+#.6g}" if abs(x) < TOO_LARGE else f"{x:+.1e}"
     return f"{x:+.4f}" if x == 0 or abs(x) >= 0.001 else f"{x:+.1e}"
+
+
+def signed_z(z: float | None) -> str:
+    """A z with one decimal, as long as that says something."""
+    if z is None or not math.isfinite(z):
+        return "-"
+    return f"{z:+.1f}" if abs(z) < LARGE else f"{z:+.1e}"
+
+
+def error(x: float) -> str:
+    """A standard error beside a number: three decimals where these say something, six columns at most."""
+    return f"{x:.3f}" if x == 0 or 0.0005 <= x < 99.9995 else f"{x:.0f}" if 99 < x < 99999.5 else f"{x:.0e}"
 
 
 def count(n: int | float) -> str:
@@ -104,6 +122,18 @@ def paragraph(said: str, first: str = "", rest: str = "") -> list[str]:
         tied, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
     return [line.replace("\u00a0", " ").replace("\0", "") for line in lines]
+
+
+def gathered(said: Sequence[str], first: str = "", between: str = "   ") -> list[str]:
+    """Pieces on as few lines of at most 80 columns as hold them, none broken; further lines begin under the first."""
+    lines = [first]
+    for i, piece in enumerate(said):
+        joined = lines[-1] + (between if i and lines[-1].strip() else "") + piece
+        if i and width(joined) + joined.count("±") > WIDTH:
+            lines.append(" " * len(first) + piece)
+        else:
+            lines[-1] = joined
+    return lines
 
 
 def bar(start: float, end: float, whole: float) -> str:
