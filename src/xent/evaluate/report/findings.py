@@ -137,7 +137,7 @@ def top(s: Score, share: float) -> str:
 
 def of_weight(s: Score) -> str:
     """What shares of rows are of, where it is not their number."""
-    return " of the weight" if s.weight != s.rows else ""
+    return " of the weight" if abs(s.effective_rows - s.rows) > 0.5 else ""
 
 
 def tail(s: Score, found: Analysis) -> list[str]:
