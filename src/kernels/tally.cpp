@@ -1,4 +1,4 @@
-// Python's door to rows of predictions: `tally` judges them and adds them up, `nll` judges every class.
+// Python's door to rows of predictions: `tally` judges them and adds them up.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
@@ -84,28 +84,6 @@ Verdict tally(const Batch &in, Registers &to) {
     return verdict;
 }
 
-// -log p of every class, [rows, classes]; of one column: of no and yes. Rows of weight 0 cost what an even row costs.
-Verdict nll(const Batch &in, double *out) {
-    Block b(in.x.columns);
-    Verdict verdict;
-    for (int64_t from = 0; from < in.x.rows; from += b.width) {
-        if (!prepare(in, from, b, verdict)) return verdict;
-        if (in.x.columns == 1) {
-            for (int32_t yes = 0; yes < 2; ++yes) {
-                std::fill(b.target.begin(), b.target.end(), yes);
-                judge_binary(b, b.x.data(), in.logits);
-                for (int64_t r = 0; r < b.rows; ++r) out[(from + r) * 2 + yes] = b.loss[r];
-            }
-            continue;
-        }
-        std::fill(b.target.begin(), b.target.end(), 0);
-        judge_classes(b, in.logits);
-        for (int64_t r = 0; r < b.rows; ++r)
-            for (int64_t j = 0; j < b.classes; ++j) out[(from + r) * b.classes + j] = b.nll[j * b.width + r];
-    }
-    return verdict;
-}
-
 // Every class of every row by what it costs, with its probability.
 template <class Sum>
 void expect(const Batch &in, Sum *sums) {
@@ -148,15 +126,6 @@ Answer tally_rows(const Array &x, Out<const int32_t> target, const Weights &weig
     return {v.fault, v.row, v.column, v.deviation};
 }
 
-Answer nll_rows(const Array &x, const Weights &weight, bool logits, Out<double, nb::ndim<2>> out, const OptionTuple &o) {
-    if (!readable(x, weight) || out.shape(0) != x.shape(0) || out.shape(1) != std::max<size_t>(x.shape(1), 2))
-        throw std::invalid_argument("nll: arrays do not fit together");
-    const Batch in{Matrix(x), nullptr, weight ? weight->data() : nullptr, nullptr, logits, false, options(o), {}};
-    Outside outside;
-    const Verdict v = nll(in, out.data());
-    return {v.fault, v.row, v.column, v.deviation};
-}
-
 void expected_classes(Out<int64_t, nb::ndim<3>> sums, const Array &x, const Weights &weight, bool logits) {
     if (!readable(x, weight) || sums.shape(0) != histograms::LOSS_BINS || sums.shape(1) != 1 || sums.shape(2) != (weight ? 4 : 2))
         throw std::invalid_argument("expected_classes: arrays do not fit together");
@@ -178,6 +147,4 @@ void bind_tally(nanobind::module_ &m) {
           " None or (entropy, variance, margin, best or None), filled for every row.");
     m.def("expected_classes", &expected_classes, nb::arg("sums").noconvert(), nb::arg("x"), nb::arg("weight").none(), nb::arg("logits"),
           "By what classes cost: their probabilities.");
-    m.def("nll", &nll_rows, nb::arg("x"), nb::arg("weight").none(), nb::arg("logits"), nb::arg("out").noconvert(), nb::arg("options"),
-          "out[r, k] = -log p of class k (of one column: no, yes); returns what `tally` returns.");
 }

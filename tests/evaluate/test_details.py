@@ -6,7 +6,7 @@ from batches import hostile, judged, softmax
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xent.evaluate.tally import Details, Fault, Rules, Tally, nll
+from xent.evaluate.tally import Details, Rules, Tally
 
 CASES = [(kind, logits) for kind in ("binary", "multilabel", "multiclass") for logits in (False, True)]
 NAMES = ("entropy", "variance", "margin", "best")
@@ -80,29 +80,6 @@ def test_bits_do_not_depend_on_the_batch_nor_on_being_asked(kind, logits, weight
         wanted = getattr(rows, name)
         assert wanted is None or np.concatenate(pieces).tobytes() == wanted.tobytes()
     assert (parts.sums == silent.sums).all() and (parts.counts == silent.counts).all()
-
-
-@pytest.mark.parametrize(("kind", "logits"), [case for case in CASES if case[0] != "multilabel"])
-def test_nll_of_every_class_is_the_loss_if_it_is_true(kind, logits):
-    _, rows = hostile(kind, logits=logits)
-    costs = nll(rows.x, None, logits=logits, rules=RULES)
-    assert isinstance(costs, np.ndarray) and costs.shape == (400, max(rows.x.shape[1], 2))
-    assert (costs[np.arange(400), rows.target] == rows.loss).all()
-    assert costs.astype(np.longdouble) == pytest.approx(claims(rows)[0], rel=1e-14, abs=1e-16 if logits else 1e-30)
-    for classes in range(costs.shape[1]):
-        _, other = judged(kind, rows.x, np.full(400, classes), logits=logits)
-        assert (other.loss == costs[:, classes]).all()
-
-
-def test_nll_checks_like_the_tally_and_weight_0_is_not_looked_at():
-    x = np.array([[0.5, 0.5], [0.7, 0.7]])
-    fault = nll(x, None, logits=False, rules=RULES)
-    assert isinstance(fault, Fault) and fault.row == 1
-    x[1] = np.nan
-    costs = nll(x, np.array([1.0, 0.0]), logits=False, rules=RULES)
-    assert isinstance(costs, np.ndarray) and costs == pytest.approx(np.log(2.0))
-    scaled = nll(np.array([[1.0, 3.0]]), None, logits=False, rules=Rules(renormalize=True))
-    assert scaled == pytest.approx(-np.log([[0.25, 0.75]]))
 
 
 def test_wide_rows_and_columns_of_any_layout():

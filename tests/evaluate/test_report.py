@@ -71,7 +71,7 @@ def found(**changes):
         confusion=r.Confusion(("0", "1", "2", "3"), ((0.1, 0.2, 0.0, 0.0),) * 4, ((1,) * 4,) * 4),
         slices=slices,
         soft=None,
-        provenance=r.Provenance("1", None, (), (), 0),
+        provenance=r.Provenance("1", (), (), 0),
         alerts=("Rows are alike within `user`: the standard error is 0.06, 3.0 times that of independent rows.",),
         notes=("said last",),
     )  # fmt: skip

@@ -22,7 +22,7 @@ def provenance_of(state: State) -> Provenance:
     from xent import __version__
 
     hashes = tuple(state.hashes) or tuple((name, 0, None) for name, _ in state.files if name)
-    return Provenance(__version__, None, tuple(_options(state)), hashes, state.settings.seed)
+    return Provenance(__version__, tuple(_options(state)), hashes, state.settings.seed)
 
 
 def _options(state: State) -> Iterator[tuple[str, str]]:

@@ -73,15 +73,6 @@ class Details:
         return (self.entropy, self.variance, self.margin, self.best)
 
 
-def nll(x: np.ndarray, weight: np.ndarray | None, *, logits: bool, rules: Rules) -> np.ndarray | Fault:
-    """-log p of every class, float64 [rows, classes], checked like a batch of a tally; one column: of no and of yes."""
-    from xent import _kernels
-
-    out = np.empty((len(x), max(x.shape[1], 2)))
-    kind, row, column, number = _kernels.nll(x, weight, logits, out, rules.as_tuple())
-    return Fault(kind, row, column, number) if kind else out
-
-
 @dataclass(frozen=True)
 class Tally:
     """Exact sums of rows seen. `classes` counts classes, or labels when `multilabel`.

@@ -131,7 +131,7 @@ def slice_(rng, *where):
 
 def provenance(files=1):
     return Provenance(
-        "0.1.0", "xent score preds.parquet --html report.html", (("target", "target"), ("by", HOSTILE)),
+        "0.1.0", (("target", "target"), ("by", HOSTILE)),
         tuple((f"preds-{i}.parquet", 123456, "9f" * 16) for i in range(files)), 0,
     )  # fmt: skip
 
@@ -238,7 +238,7 @@ def one_row(rng):
         (Step("baseline", "start", 0.0, None, 0.0), Step("log loss", "total", 0.1054, None, 0.1054)), None,
         Tail(1, 1.0, 1.0, None, ((0.0, 0.0), (1.0, 1.0)), (LossBin(0.125, 0.1875, 1, 0.1054, 0.0),)), None,
         (ConfidenceBin(0.9, 0.95, 1, 1.0, 0.9, 1.0, 0.1054, 0.3251, None),), None, Slices((), (), 0, 0, (), ()), None,
-        Provenance("0.1.0", None, (), (), 0), ("Only one class occurs.",), (),
+        Provenance("0.1.0", (), (), 0), ("Only one class occurs.",), (),
     )  # fmt: skip
     return score(rng, 2, ["no", "yes"], "binary", dearest=1, analysis=found, standard_error=None, low=None, high=None,
                  rows=1, explained=None, baseline=0.0, z=None, p_value=None, by_class=(), files=0)  # fmt: skip

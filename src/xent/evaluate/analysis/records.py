@@ -280,7 +280,6 @@ class Provenance:
     """Where the numbers come from. hashes: (file, bytes, blake2b-128 of the content, or None for tables in memory)."""
 
     version: str
-    command: str | None
     options: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, int, str | None], ...]
     seed: int

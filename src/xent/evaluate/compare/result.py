@@ -138,4 +138,4 @@ def _provenance(judges: Sequence[Judge], plan: Plan, hashes: Sequence[Hash]) -> 
     options.append(("confidence", f"{plan.confidence:g}"))
     if judges[0].settings.rules.renormalize:
         options.append(("renormalize", "yes"))
-    return Provenance(__version__, None, tuple(options), tuple(hashes), plan.seed)
+    return Provenance(__version__, tuple(options), tuple(hashes), plan.seed)

@@ -36,6 +36,5 @@ def provenance(numbers: Numbers, at: str, detail: Detail, spreads: Table | None 
     notes = own + ([f"{at}notes.{i}" for i in range(len(numbers.raw(at + "notes")))][: detail.notes] if at else [])
     return Section("method", "Method and provenance", {
         "p": at + "provenance", "files": files, "options": options, "spreads": spreads, "notes": notes,
-        "command": origin["command"] is not None,
         "references": [(what, who, Markup(link)) for what, who, link in _REFERENCES],
     })  # fmt: skip
