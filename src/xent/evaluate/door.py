@@ -185,6 +185,7 @@ def finish(state: State) -> Score:
     score = result(state)
     if not state.settings.analysed:
         return replace(score, notes=(*score.notes, *twice(state)))
+    refuse_missing("scipy", purpose="an analysis")
     from .analysis import analyse
 
     found = analyse(
