@@ -15,8 +15,9 @@ from .dearest import DearRow, describe
 from .faults import BadInput, kernel_fault, place
 from .labels import MOST_LABELS, indicators
 from .sources import Batch, Source
+from .state.bounds import refuse_losses, refuse_weights
 from .state.further import further_names, judged
-from .state.state import State, refuse_weights
+from .state.state import State
 from .tally import Details, Fault, Rules
 
 VALUES = 1 << 20  # predictions held at a time: 8 MB in float64, large against the cost of a batch, small against memory
@@ -96,6 +97,7 @@ def _batch(state: State, plan: Plan, source: Source, start: int, batch: Batch, b
     state.dearest.offer(out, source.name, start, write_up)
     if details is not None:
         refuse_weights(weight, source.name, start, plan.weight)
+        refuse_losses(out, weight, source.name, start)
         behind.do(lambda: state.add(judged(state.problem, source, start, batch, x, target, weight, out, details, q)))
     return rows
 

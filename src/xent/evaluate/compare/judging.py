@@ -19,8 +19,9 @@ from ..names import listed
 from ..scoring import fault_of, matrix, target_of
 from ..state import further
 from ..state.blocks import Blocks
+from ..state.bounds import refuse_losses, refuse_weights
 from ..state.rows import Problem
-from ..state.state import Settings, State, refuse_weights
+from ..state.state import Settings, State
 from ..tally import Details, Fault, Rules
 from .entrants import Entrant
 from .streams import Piece
@@ -93,7 +94,7 @@ class Judge:
         if plan.weight is not None:
             given = values(piece.columns[plan.weight], plan.weight, source.name, start)
             weight = np.ascontiguousarray(given, np.float64)
-            refuse_weights(weight, source.name, start, plan.weight)
+            refuse_weights(weight, source.name, start, plan.weight, instead="")
         if keep is not None:
             x, target = x[keep], np.ascontiguousarray(target[keep])
             weight = None if weight is None else weight[keep]
@@ -103,6 +104,7 @@ class Judge:
             row = int(np.flatnonzero(keep)[loss.row]) if keep is not None else loss.row
             fault = Fault(loss.kind, row, loss.column, loss.value)
             raise fault_of(fault, plan, rules, source, start, self.width)
+        refuse_losses(loss, weight, source.name, start, instead=" or leave it out")
         if self.state.blocks is not None:
             self.state.blocks.add(further.judged(
                 self.state.problem, source, start, {}, x, target, weight, loss, details

@@ -11,18 +11,13 @@ from importlib import import_module
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
 from ..conventions import Convention
 from ..dearest import Dearest
-from ..faults import BadInput, number, place
+from ..faults import BadInput
 from ..tally import Rules, Tally
 from .rows import Judged, Part, Problem
 
 MOST_CONFUSED = 1024  # classes of which every pair is kept: 24 MB
-# Sums in fixed point have 128 bits behind the point and hold values at 2^100 (state/fixed.py): between these weights
-# the square of one keeps 48 bits, and that of weight times loss is not held for any loss of a float64 probability.
-LEAST_WEIGHT, MOST_WEIGHT = 2.0**-40, 2.0**40
 
 
 def _always(problem: Problem) -> bool:
@@ -171,20 +166,6 @@ def _notes(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
 
 def _said(a: dict[str, tuple[str, ...]], b: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys((*a.get(name, ()), *b.get(name, ())))) for name in a | b}
-
-
-def refuse_weights(weight: Any, source: str, start: int, column: str | None) -> None:
-    """An error at the first weight that the sums of the parts have no room for."""
-    if weight is None:
-        return
-    out = (weight > MOST_WEIGHT) | ((weight > 0.0) & (weight < LEAST_WEIGHT))
-    if out.any():
-        row = int(np.argmax(out))
-        raise BadInput(
-            f"{place(source, start + row, column)}: for an analysis `sample_weight` must be 0 or between 2^-40 and 2^40"
-            f" (1e-12 to 1e12); got {number(float(weight[row]))}. Scale the weights (only their ratios count), or ask"
-            " for the score alone (--quick)."
-        )
 
 
 def differences(a: State, b: State) -> str | None:
