@@ -140,3 +140,22 @@ def test_clusters_of_copies_count_once():
     )
     for a, b in zip(alone.rungs, copies.rungs, strict=True):
         assert b.standard_error == pytest.approx(a.standard_error, rel=0.25)
+
+
+@pytest.mark.parametrize(("centre", "scale"), [(0.0, 1e-3), (-6.0, 3e-3)])
+def test_scores_that_lie_close_together_are_told_apart(centre, scale):
+    """A model that always says nearly the same, and means something by the rest."""
+    z, t = binary(slope=1.0, bias=0.0)
+    z = centre + scale * z
+    found, _ = climbed(gather(targets=t, logits=z, analyse=True, slices="none"), ("platt", "beta"), 0.95)
+    for rung in found:
+        gain, error, inside = brute(rung.method, z, t)
+        assert rung.gain == pytest.approx(gain, abs=1e-7) and rung.in_sample == pytest.approx(inside, abs=1e-7)
+        assert rung.standard_error == pytest.approx(error, rel=1e-4)
+
+
+def test_steps_beyond_every_finite_score_are_counted():
+    certain = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+    state = gather(targets=[0, 0, 1, 0, 1, 1] * 20, probs=certain * 20, analyse=True, slices="none")
+    (rung,), _ = climbed(state, ("isotonic",), 0.95)
+    assert rung.said == "3 steps"  # at -inf, at +inf and, where no row lies, between them

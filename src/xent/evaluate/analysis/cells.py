@@ -23,6 +23,7 @@ FINE = 128  # pooled cells a logit up to |z| = EDGE: moves a gain by less than 1
 EDGE = 32.0
 COARSE = 16  # pooled cells for each doubling of |z| beyond, where the loss is a straight line
 MOST = int(FINE * EDGE) + COARSE * 1020  # keys lie in [-MOST, MOST]
+REACH = 4  # spreads on either side of the median that are told apart as finely as scores with a spread of 1
 
 
 def losses(z: Array) -> Array:
@@ -49,14 +50,23 @@ class Pooled:
     wz: Array
 
     @classmethod
+    def alone(cls, z: Array, w: Array) -> Pooled:
+        """Of one problem: z [m] increasing, w [folds, 2, m]. Scores that lie close together, as those of a model that
+        always says nearly the same do, are told apart by their own spread."""
+        z, w = _finite(z, w)
+        key, close = keys(z), _close(z, w.sum((0, 1)))
+        new = (key[1:] != key[:-1]) | (close[1:] != close[:-1])
+        begin = np.flatnonzero(np.concatenate([[True], new])) if len(z) else np.zeros(0, np.int64)
+        return cls(*(np.add.reduceat(x, begin, axis=2) if len(z) else x for x in (w, w * z)))
+
+    @classmethod
     def empty(cls, folds: int) -> Pooled:
         return cls(np.zeros((folds, 2, 2 * MOST + 1)), np.zeros((folds, 2, 2 * MOST + 1)))
 
     def add(self, z: Array, w: Array) -> None:
         """Takes in the cells of a problem: z [m] increasing, w [folds, 2, m]. Infinite scores, which no slope moves,
         stay out."""
-        finite = np.isfinite(z)
-        z, w = z[finite], w[:, :, finite]
+        z, w = _finite(z, w)
         if not len(z):
             return
         key = keys(z) + MOST
@@ -72,6 +82,22 @@ class Pooled:
         weight = np.zeros((2, len(mean)))
         weight[0, : no.sum()], weight[1, no.sum() :] = w[0, no], w[1, yes]
         return mean, weight
+
+
+def _finite(z: Array, w: Array) -> tuple[Array, Array]:
+    finite = np.isfinite(z)
+    return (z, w) if finite.all() else (z[finite], w[:, :, finite])
+
+
+def _close(z: Array, weight: Array) -> Array:
+    """Cells of scores [m] by their quartiles, where these lie less than 1 apart; else one cell for all."""
+    below = np.cumsum(weight)
+    if not len(z) or not below[-1] > 0.0:
+        return np.zeros(len(z))
+    low, middle, high = z[np.searchsorted(below, below[-1] * np.array([0.25, 0.5, 0.75])).clip(max=len(z) - 1)]
+    if not 0.0 < high - low < 1.0:
+        return np.zeros(len(z))
+    return np.floor(FINE * np.clip((z - middle) / (high - low), -REACH, REACH))
 
 
 def fit(method: str, z: Array, weight: Array) -> Map:
@@ -141,7 +167,8 @@ def words(found: Any) -> str:
     if found.kind == "beta":
         return f"a {_short(found.a)}, b {_short(found.b)}, c {_short(found.c)}"
     if found.kind == "isotonic":
-        return f"{len(set(found.y))} steps"
+        steps = len({*found.y, *found.ends})
+        return f"{steps} step{'s' * (steps > 1)}"
     if found.kind == "vector":
         return f"scales {_range(found.scale)}, biases {_range(found.bias)}"
     return f"{len(found.bias)} x {len(found.bias)} weights, biases {_range(found.bias)}"

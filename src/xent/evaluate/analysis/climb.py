@@ -81,8 +81,7 @@ def repairs(scores: Any, methods: Sequence[str]) -> dict[str, Maps]:
     """Repairs of one yes/no problem, fitted across its folds."""
     w, z = scores.w, scores.z
     folds = [bool(part.any()) for part in w]
-    pooled = Pooled.empty(len(w))
-    pooled.add(z, w)
+    pooled = Pooled.alone(z, w)
 
     def fitted(method: str, some: list[int]) -> Any:
         rows = (z, w[some].sum(0)) if method == "isotonic" else pooled.of(some)
