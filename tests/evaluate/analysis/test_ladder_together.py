@@ -6,7 +6,7 @@ import pytest
 from xent.calibrate import Isotonic, Platt
 from xent.calibrate.estimator import row_losses
 from xent.calibrate.gain import paired
-from xent.evaluate.analysis.inflation import Together
+from xent.evaluate.analysis.inflation import Together, inflation
 from xent.evaluate.analysis.ladder import climbed
 from xent.evaluate.door import gather
 from xent.evaluate.state import sample
@@ -19,8 +19,8 @@ def uncertain(seed=0, clusters=120, rows=40, labels=1):
     """Scores near 0, which cost about the same whatever happens; what happens is the same all over a cluster."""
     rng = np.random.default_rng(seed)
     z = rng.normal(scale=0.05, size=(clusters, rows, labels)).round(3)
-    shared = rng.normal(0.3, 2.0, size=(clusters, 1, 1))
-    y = (rng.logistic(size=z.shape) < 20.0 * z + shared).astype(int)
+    shared = rng.normal(0.3, 4.0, size=(clusters, 1, 1))
+    y = (rng.logistic(size=z.shape) < 10.0 * z + shared).astype(int)
     return z.reshape(-1, labels), y.reshape(-1, labels), np.repeat(np.arange(clusters), rows)
 
 
@@ -51,7 +51,7 @@ def test_clusters(method, labels):
     gain, error, _ = paired(saved, None, bucket)
     assert rung.gain == pytest.approx(gain, abs=1e-6)
     assert rung.standard_error == pytest.approx(error, rel=2e-3)
-    assert error > 3 * paired(saved, None, None)[1]  # which is what the loss alone, that hardly varies, would tell
+    assert error > 1.5 * paired(saved, None, None)[1] * inflation(state)  # what the loss, which hardly varies, tells
 
 
 def test_labels_of_a_row():
