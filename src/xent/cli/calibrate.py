@@ -69,8 +69,15 @@ def calibrate(
 
     named = {"probs": split(probs), "logits": split(logits)}
     if apply is not None:
+        fitting = {
+            "--method": method != "auto", "--force": force, "--floor": floor, "--target": target, "--weight": weight,
+            "--classes": classes, "--positive": positive, "--kind": kind, "--cluster": cluster,
+            "--renormalize": renormalize,
+        }  # fmt: skip
         if output is None or save is not None or not data:
             _refuse("--apply needs FILES and -o, and fits nothing that --save could keep")
+        if given := [name for name, value in fitting.items() if value not in (None, False)]:
+            _refuse(f"{given[0]} is for a fit, and --apply fits nothing: the map says what becomes of the predictions")
         found = attempt("calibrate", lambda progress: run_map(
             data, apply, str(output), output_form=output_form, tolerance=tolerance, progress=progress, **named
         ))  # fmt: skip

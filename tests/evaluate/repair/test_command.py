@@ -69,6 +69,18 @@ def test_apply_from_the_command_line(tmp_path, overconfident):
     assert done.exit_code == 0 and "3 000 rows, by platt" in done.output
     assert np.array_equal(load(tmp_path / "a.parquet")["prob"], load(tmp_path / "b.parquet")["prob"])
     assert run(overconfident, "--apply", tmp_path / "map.json").exit_code == 2
+    for option in (("--floor", "0.1"), ("--method", "platt"), ("--force",), ("--target", "y"), ("--renormalize",)):
+        done = run(overconfident, "--apply", tmp_path / "map.json", "-o", tmp_path / "c.parquet", *option)
+        assert done.exit_code == 2 and f"{option[0]} is for a fit" in done.output, done.output
+    assert not (tmp_path / "c.parquet").exists()
+
+
+def test_a_map_is_not_written_over(tmp_path, overconfident):
+    run(overconfident, "--save", tmp_path / "map.csv")  # of a name that a table could have
+    before = (tmp_path / "map.csv").read_bytes()
+    done = run(overconfident, "--apply", tmp_path / "map.csv", "-o", tmp_path / "map.csv")
+    assert done.exit_code == 2 and "must not be written over" in done.output
+    assert (tmp_path / "map.csv").read_bytes() == before
 
 
 def test_places_that_cannot_be_written(tmp_path, overconfident):

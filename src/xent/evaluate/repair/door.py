@@ -127,7 +127,7 @@ def apply(
         ) from error
     given = {"targets": None, "probs": probs, "logits": logits, "sample_weight": "none"}
     sources, request, _ = opened(data, given, None, None, None)
-    _refuse_places(sources, given, output, None)
+    _refuse_places(sources, given, output, None, read=(map_file,))
     told = predictions_of(sources, request, mended, output_form, tolerance)
     rows = _write(output, sources, told, mended, progress)
     return Repaired.applied(mended, told, rows, output, os.fspath(map_file))
@@ -144,9 +144,9 @@ def _check(method: str, output_form: str | None, floor: float | None, force: boo
         raise BadInput("`force` needs a `method` (--method): auto has none to force where none pays.")
 
 
-def _refuse_places(sources: Sequence[Source], given: dict[str, Any], *places: Any) -> None:
-    """What is known to fail after a long pass fails before it."""
-    inputs = file_paths(sources, given)
+def _refuse_places(sources: Sequence[Source], given: dict[str, Any], *places: Any, read: Sequence[Any] = ()) -> None:
+    """What is known to fail after a long pass fails before it. read: further files that are not to be written over."""
+    inputs = [*file_paths(sources, given), *read]
     named = [os.fspath(p) for p in places if p is not None]
     if len({os.path.realpath(p) for p in named}) < len(named):
         raise BadInput(f"{named[0]}: the table and the map need files of their own.")
