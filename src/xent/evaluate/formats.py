@@ -53,7 +53,8 @@ def unreadable(path: Path, error: BaseException, locate: Callable[[], str | None
         if found:
             return BadInput(found)
     return BadInput(
-        f"{path}: cannot be read to its end: {said[:300]}. Is the file truncated, damaged or of another format?"
+        f"{path}: cannot be read to its end: {said[:300].rstrip('.')}. Is the file truncated, damaged or of another"
+        " format?"
     )
 
 

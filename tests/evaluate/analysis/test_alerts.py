@@ -85,7 +85,8 @@ def test_the_command_names_columns_where_their_names_do_not_tell(tmp_path, colum
 def test_rows_from_memory_have_no_command_and_many_files_are_cut():
     ladder = Ladder((), "platt", 0.1, 5, "xent calibrate {files} --method platt -o calibrated.parquet")
     problem = SimpleNamespace(form="probs", cluster=None)
-    assert with_command(ladder, SimpleNamespace(files=[("", 5)], problem=problem, said={})).command is None
+    for name in ("", "probs.npy"):
+        assert with_command(ladder, SimpleNamespace(files=[(name, 5)], problem=problem, said={})).command is None
     outputs = {"targets": ("y",), "probs": ("cat_a", "cat_b")}
     many = SimpleNamespace(files=[(f"{i}.csv", 5) for i in range(9)], problem=problem, said=outputs)
     assert with_command(ladder, many).command == (

@@ -182,3 +182,15 @@ def test_weights_beyond_the_sums_are_refused_by_the_analysis_alone(weight):
     assert xent.score(**given).log_loss == pytest.approx(np.log(2))
     with pytest.raises(BadInput, match=r"row 1.*`sample_weight`.*Scale the weights.*--quick"):
         xent.score(**given, analyse=True)
+
+
+@pytest.mark.parametrize("weight", [None, 2.0**30])
+def test_losses_that_no_sum_has_room_for_are_refused_by_row(weight):
+    logits, given = np.zeros(5), {} if weight is None else {"sample_weight": np.full(5, weight)}
+    logits[3] = -(2.0**50) / (weight or 1.0)
+    with pytest.raises(BadInput, match=r"row 3: here a finite loss.*below 2\^49.*--quick"):
+        xent.score(targets=np.ones(5), logits=logits, analyse=True, **given)
+    assert xent.score(targets=np.ones(5), logits=logits, **given).dearest[0].loss == -logits[3]
+    logits[3] /= 4
+    found = xent.score(targets=np.ones(5), logits=logits, analyse=True, **given)
+    assert "NaN" not in found.to_json() and found.analysis.tail.half_rows == 1

@@ -14,11 +14,11 @@ MOST_FILES = 3
 
 
 def with_command(ladder: Ladder | None, state: Any) -> Ladder | None:
-    """The ladder with {files} filled in; without a command where the rows came from memory."""
+    """The ladder with {files} filled in; without a command where rows came from memory, or each array from a file."""
     if ladder is None or ladder.command is None:
         return ladder
     files = [name for name, _ in state.files]
-    if not all(files):
+    if not all(files) or any(name.lower().endswith(".npy") for name in files):
         return replace(ladder, command=None)
     shown = " ".join(map(shlex.quote, files[:MOST_FILES])) + (" ..." if files[MOST_FILES:] else "")
     given = "".join(f" {option} {shlex.quote(value)}" for option, value in _columns(state))

@@ -49,8 +49,8 @@ def entrants(data: Any, models: Any, request: Request) -> tuple[list[Entrant], t
     found, notes = _of_files(several, request) if several is not None else _of_columns(data, models, request)
     if len(found) < 2:
         raise BadInput(
-            "at least two models are needed: several files, or several columns of one as `models` (--model"
-            f" NAME=COLUMNS) or `probs` (--probs a --probs b); got {len(found)}."
+            "at least two models are needed: several files, or several columns of one file as `models` (--model"
+            " NAME=COLUMNS) or `probs` (--probs a --probs b)."
         )
     return found, notes
 

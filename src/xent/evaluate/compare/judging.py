@@ -19,7 +19,7 @@ from ..names import listed
 from ..scoring import fault_of, matrix, target_of
 from ..state import further
 from ..state.blocks import Blocks
-from ..state.bounds import refuse_losses, refuse_weights
+from ..state.bounds import refuse_weights
 from ..state.rows import Problem
 from ..state.state import Settings, State
 from ..tally import Details, Fault, Rules
@@ -104,7 +104,6 @@ class Judge:
             row = int(np.flatnonzero(keep)[loss.row]) if keep is not None else loss.row
             fault = Fault(loss.kind, row, loss.column, loss.value)
             raise fault_of(fault, plan, rules, source, start, self.width)
-        refuse_losses(loss, weight, source.name, start, instead=" or leave it out")
         if self.state.blocks is not None:
             self.state.blocks.add(further.judged(
                 self.state.problem, source, start, {}, x, target, weight, loss, details

@@ -30,7 +30,7 @@ def refuse_weights(weight: Any, source: str, start: int, column: str | None, ins
         )
 
 
-def refuse_losses(loss: Any, weight: Any, source: str, start: int, instead: str = ALONE) -> None:
+def refuse_losses(loss: Any, weight: Any, source: str, start: int) -> None:
     """An error at the first finite loss out of bounds."""
     with np.errstate(over="ignore"):
         cost = loss if weight is None else loss * weight
@@ -40,5 +40,5 @@ def refuse_losses(loss: Any, weight: Any, source: str, start: int, instead: str 
         times = "" if weight is None else f" times its weight {number(float(weight[row]))}"
         raise BadInput(
             f"{place(source, start + row)}: here a finite loss{times} must stay below 2^49 nats (5.6e14); got"
-            f" {number(float(loss[row]))}. Is the logit of the truth a mask? Let it be -inf, mend the row{instead}."
+            f" {number(float(loss[row]))}. Is the logit of the truth a mask? Let it be -inf, mend the row{ALONE}."
         )
