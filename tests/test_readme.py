@@ -59,6 +59,7 @@ def test_what_the_commands_print_is_shown(command, tmp_path, capfd):
         demo.write(prediction, tmp_path)
     arguments, shown = re.search(rf"\$ xent ({command} .*?)\n\n(.*?)```", README, flags=re.DOTALL).groups()
     arguments = arguments.replace("xent-demo", str(tmp_path)).replace("calibrated.parquet", str(tmp_path / "c.parquet"))
+    shown = shown.replace("xent-demo", str(tmp_path))
     with pytest.raises(SystemExit) as end:
         app(arguments.split())
     assert not end.value.code
