@@ -75,6 +75,18 @@ def test_apply_from_the_command_line(tmp_path, overconfident):
     assert not (tmp_path / "c.parquet").exists()
 
 
+def test_how_the_columns_were_read_is_said(tmp_path):
+    z, t = binary()
+    names = np.where(t, "yes", "no")
+    source = save(tmp_path / "a.parquet", {"y": names, "prob": sigmoid(z), "weight": np.ones(len(t))})
+    save(tmp_path / "b.parquet", {"y": names, "prob": sigmoid(z), "weight": np.ones(len(t))})
+    said = " ".join(run(source).output.split())
+    assert "! targets `y`, probs `prob`, no weights" in said and "taken to be for yes" in said
+    assert "column `weight` is not used" in said and "same content" not in said
+    said = " ".join(run(source, tmp_path / "b.parquet").output.split())
+    assert "Files of the same content were counted as different rows" in said
+
+
 def test_a_map_is_not_written_over(tmp_path, overconfident):
     run(overconfident, "--save", tmp_path / "map.csv")  # of a name that a table could have
     before = (tmp_path / "map.csv").read_bytes()

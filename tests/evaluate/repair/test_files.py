@@ -184,6 +184,21 @@ def test_interrupted_work_leaves_nothing(tmp_path, monkeypatch):
     assert (tmp_path / "out.csv").read_text() == "as it was"
 
 
+@pytest.mark.parametrize("fails", [writers, os])
+def test_table_and_map_come_together_or_not_at_all(tmp_path, monkeypatch, fails):
+    """Where no table can be written there is no map either, and no table without its map."""
+    table, _ = many()
+    source = save(tmp_path / "in.parquet", table)
+
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*((writers, "_parquet", full) if fails is writers else (type(tmp_path), "write_text", full)))
+    with pytest.raises(BadInput, match=r"cannot be written: No space left on device"):
+        calibrate(source, method="vector", output=tmp_path / "out.parquet", save=tmp_path / "map.json")
+    assert os.listdir(tmp_path) == ["in.parquet"]
+
+
 def test_weightless_rows_are_written_but_not_looked_at(tmp_path):
     z, t = binary()
     w = np.ones(len(t))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..door import gather
 from ..faults import BadInput
 from ..opening import file_paths, opened
 from ..output import ready, written
+from ..provenance import twice
 from ..scores import Score, result
 from ..scoring import Progress
 from ..sources import Batch, Source
@@ -89,15 +92,18 @@ def calibrate(
     least = floor or 0.0
     rungs, best = _judged(state, score, method, confidence, least)
     rung = next((r for r in rungs if r.method == best), None)
+    score = replace(score, notes=(*twice(state), *score.notes))
     found = Repaired.of(score, method, best, rungs, FOLDS, confidence, force)
     if rung is None or not (rung.pays or force) or (output is None and save is None):
         return found
     stream = Stream(sources, plan, state.problem.width, least, score.weight, _weights(state), progress)
     mended = _fitted(rung.method, state, stream)
     told = Outputs(plan.outputs, plan.form, plan.dtype, output_form or plan.form)
-    rows = None if output is None else _write(output, sources, told, mended, progress)
-    if save is not None:
-        _save(save, mended.to_json(about(score, rung, FOLDS)), file_paths(sources, given))
+    with contextlib.ExitStack() as both:  # the map appears once the table has
+        if save is not None:
+            aside = both.enter_context(written(save, file_paths(sources, given)))
+            aside.write_text(mended.to_json(about(score, rung, FOLDS)) + "\n", encoding="utf-8")
+        rows = None if output is None else _write(output, sources, told, mended, progress)
     return found.written(output, save, rows, told)
 
 
@@ -224,8 +230,3 @@ def _write(
 
     with written(output) as aside:
         return write(aside, kind, names, batches, metadata_of(sources[0]))
-
-
-def _save(save: str | os.PathLike[str], text: str, inputs: Sequence[str]) -> None:
-    with written(save, inputs) as aside:
-        aside.write_text(text + "\n", encoding="utf-8")

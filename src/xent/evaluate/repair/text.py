@@ -6,7 +6,7 @@ import math
 import textwrap
 
 from ..analysis.records import Rung
-from ..report.words import count, nats
+from ..report.words import count, nats, paragraph
 from .record import Repaired
 
 _ASCII = str.maketrans({"·": "|", "±": "+-", "→": "->", "…": "~"})
@@ -15,7 +15,9 @@ WIDTH = 80
 
 def text(found: Repaired, *, ascii_only: bool = False) -> str:
     """What each repair saves, which one was taken and what was written."""
-    lines = [*_table(found), *_verdict(found), *_written(found)]
+    lines = [*_table(found), *_verdict(found), *_written(found), ""]
+    for note in found.notes:
+        lines += paragraph(note, "! ", "  ")
     out = "\n".join(line.rstrip() for line in lines)
     return out.translate(_ASCII) if ascii_only else out
 
