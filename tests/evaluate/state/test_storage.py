@@ -9,7 +9,7 @@ import pytest
 from states import FURTHER, KINDS, content, fed, table
 
 from xent.evaluate import BadInput, State, finish, gather
-from xent.evaluate.state.storage import VERSION, load_all
+from xent.evaluate.state.storage import VERSION, digest, load_all
 
 pytest.importorskip("pyarrow")
 N = 200
@@ -69,18 +69,23 @@ def refusal(path, content):
     return said
 
 
-def rewritten(saved, **changes):
-    """The state with members replaced: by bytes, by a function of the header, or (None) left out."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(saved)) as old, zipfile.ZipFile(out, "w") as new:
+def rewritten(saved, signed=True, **changes):
+    """The state with members replaced: by bytes, by a function of the header, or (None) left out; its digest too."""
+    out, members = io.BytesIO(), {}
+    with zipfile.ZipFile(io.BytesIO(saved)) as old:
         for name in old.namelist():
             change = changes.get(name.removesuffix(".npy").replace("/", "_").replace(".json", ""), b"keep")
             if callable(change):
                 told = json.loads(old.read(name))
                 change(told)
-                new.writestr(name, json.dumps(told))
+                members[name] = json.dumps(told).encode()
             elif change is not None:
-                new.writestr(name, old.read(name) if change == b"keep" else change)
+                members[name] = old.read(name) if change == b"keep" else change
+    if signed:
+        members["digest"] = digest(members)
+    with zipfile.ZipFile(out, "w") as new:
+        for name, content in members.items():
+            new.writestr(name, content)
     return out.getvalue()
 
 
@@ -135,6 +140,26 @@ def test_other_versions_are_said(tmp_path, saved):
 )
 def test_damaged_states_are_said(tmp_path, saved, changes):
     assert "truncated or damaged" in refusal(tmp_path / "a.xent", rewritten(saved, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"header": lambda told: told["files"].__setitem__(0, ["other", 40])},
+        {"header": lambda told: told["parts"]["losses"].update(infinite=3)},
+        {"sample_target": npy(np.full(40, 7, np.int32))},
+        {"digest": None},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_what_was_written_by_hand_is_no_state(tmp_path, saved, changes):
+    """Each of them would be read, and give a wrong report or none."""
+    assert "its digest is not that of its contents" in refusal(
+        tmp_path / "a.xent", rewritten(saved, signed=False, **changes)
+    )
+    assert content(State.load(_put(tmp_path / "b.xent", rewritten(saved)))) == content(
+        State.load(_put(tmp_path / "c.xent", saved))
+    )
 
 
 def test_states_cut_short_or_with_a_wrong_byte_are_never_taken_for_others(tmp_path, saved):

@@ -1,4 +1,5 @@
-"""States in files (.xent): a zip of .npy arrays, as NumPy's .npz, with a header in JSON. Nothing in it is executed."""
+"""States in files (.xent): a zip of .npy arrays, as NumPy's .npz, with a header in JSON and a digest of it all. Nothing
+in it is executed."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from .state import Settings, State, differences, part_classes
 
 Array = Any
 MARK, VERSION = "xent state", 1
-_HEADER = "header.json"
+_HEADER, _DIGEST = "header.json", "digest"
+_NO_STATE = "is not a saved state; write one with `xent score FILES --save-state name.xent`."
 _FAST = 1  # zlib's level: registers are mostly zeros, and the sample does not shrink at any
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError,
             NotImplementedError, OverflowError, RuntimeError)  # fmt: skip
@@ -36,11 +39,21 @@ def save(state: State, path: str | os.PathLike[str]) -> None:
     """Write a state to a file; the same bytes for states that saw the same rows of the same files."""
     told, arrays = pack(state)
     with written(path) as aside, zipfile.ZipFile(aside, "w") as archive:
-        _member(archive, _HEADER, json.dumps(told, indent=1).encode("ascii"))
+        members = {_HEADER: json.dumps(told, indent=1).encode("ascii")}
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            _member(archive, name + ".npy", buffer.getvalue())
+            members[name + ".npy"] = buffer.getvalue()
+        for name, content in (members | {_DIGEST: digest(members)}).items():
+            _member(archive, name, content)
+
+
+def digest(members: Mapping[str, bytes]) -> bytes:
+    """Of all members but the digest itself: the sums of a state hang together, and one changed alone makes no error."""
+    found = blake2b(digest_size=16)
+    for name in sorted(members.keys() - {_DIGEST}):
+        found.update(f"{name} {len(members[name])} ".encode() + members[name])
+    return found.hexdigest().encode()
 
 
 def _member(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
@@ -56,10 +69,13 @@ def load(path: str | os.PathLike[str]) -> State:
     try:
         with open(Path(path), "rb") as file:
             if file.read(4) != b"PK\x03\x04":
-                raise BadInput(f"{path}: is not a saved state; write one with `xent score FILES --save-state {path}`.")
+                raise BadInput(f"{path}: {_NO_STATE}")
             with zipfile.ZipFile(file) as archive:
                 told = _told(archive, path)
-                return unpack(told, _arrays(archive))
+                members = {name: archive.read(name) for name in archive.namelist()}
+                if members.get(_DIGEST) != digest(members):
+                    raise ValueError("its digest is not that of its contents")
+                return unpack(told, _arrays(members))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}.") from error
     except BadInput:
@@ -85,7 +101,7 @@ def load_all(paths: Sequence[str | os.PathLike[str]]) -> State:
 def _told(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> dict[str, Any]:
     told = json.loads(archive.read(_HEADER)) if _HEADER in archive.namelist() else {}
     if not isinstance(told, dict) or told.get("mark") != MARK:
-        raise BadInput(f"{path}: is not a saved state; write one with `xent score FILES --save-state {path}`.")
+        raise BadInput(f"{path}: {_NO_STATE}")
     if told["version"] != VERSION:
         raise BadInput(
             f"{path}: the state is of version {told['version']}, written by xent {told['xent']}; this one reads"
@@ -94,11 +110,10 @@ def _told(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> dict[str, A
     return told
 
 
-def _arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
-    names = [name for name in archive.namelist() if name.endswith(".npy")]
+def _arrays(members: Mapping[str, bytes]) -> dict[str, Array]:
     found = {}
-    for name in names:
-        content = memoryview(archive.read(name))
+    for name in (name for name in members if name.endswith(".npy")):
+        content = memoryview(members[name])
         try:
             found[name.removesuffix(".npy")] = parsed(content, 0, len(content), name).copy()
         except BadInput as error:
