@@ -33,7 +33,7 @@ def test_a_calibrated_model_raises_no_alert():
 def test_an_overconfident_one_is_called_miscalibrated_and_its_rows_suspects():
     z, t = calibrated()
     said = " ".join(alerts(t, 4 * z))
-    assert "Miscalibrated: " in said and "gave their truth less than" in said
+    assert "Miscalibrated: " in said and "gave the truth less than" in said
 
 
 def test_infinite_rows_come_first():

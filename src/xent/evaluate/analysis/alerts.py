@@ -76,10 +76,10 @@ def _suspects(score: Score, found: Analysis) -> Iterator[str]:
     if suspects is not None and suspects.at is not None and suspects.excess is not None:
         row = next((t for t in suspects.thresholds if t.prob == suspects.at), None)
         if row is not None and row.p_value < UNLIKELY:
-            what = "labels of rows" if score.kind == "multilabel" else "rows"
+            what = ("label" if score.kind == "multilabel" else "row") + ("" if row.rows == 1 else "s")
             expected = f"{row.expected:.0f}" if row.expected >= 10 else f"{row.expected:.2g}"
             yield (
-                f"{row.rows} {what} gave their truth less than {row.prob:.2g}, where {expected} are to be expected:"
+                f"{row.rows} {what} gave the truth less than {row.prob:.2g}, where {expected} are to be expected:"
                 " wrong labels, or a model too sure of itself. The dearest rows are the place to look."
             )
 

@@ -35,7 +35,7 @@ def _rung(method: str, saved: Saved | str, infinite: int, confidence: float) -> 
     low, high = bounds(saved.gain, saved.error, confidence, saved.freedom)
     trouble = saved.maps.warned
     if infinite and not trouble:
-        trouble = f"{infinite} rows stay infinite: no such map mends p = 0"
+        trouble = f"{infinite} row{' stays' if infinite == 1 else 's stay'} infinite: no such map mends p = 0"
     said, pay = words(saved.maps.found), pays(saved.gain, low)
     return Rung(method, said, saved.gain, saved.error, low, high, saved.inside, pay, saved.rows, trouble)
 

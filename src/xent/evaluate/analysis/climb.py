@@ -163,7 +163,7 @@ def rungs(
         gain, error, low, high = interval(held, None, method)
         left = climb.cells - held.rows - held.mended
         if left and not trouble:
-            trouble = f"{left} rows stay infinite: no such map mends p = 0"
+            trouble = f"{left} row{' stays' if left == 1 else 's stay'} infinite: no such map mends p = 0"
         inside, pay = climb.inside[method].gain, pays(gain, low)
         return Rung(method, climb.said[method], gain, error, low, high, inside, pay, climb.rows, trouble)
 

@@ -112,7 +112,11 @@ def calibration(s: Score, found: Analysis) -> list[str]:
 
 def _miscalibration(d: Decomposition) -> list[str]:
     what = f" of the {d.name} claim" if d.name else ""
-    said = f"infinite ({count(d.infinite_rows)} rows)" if math.isinf(d.miscalibration) else nats(d.miscalibration)
+    said = (
+        f"infinite ({count(d.infinite_rows)} row{'' if d.infinite_rows == 1 else 's'})"
+        if math.isinf(d.miscalibration)
+        else nats(d.miscalibration)
+    )
     first = f"miscalibration{what} {said}"
     if d.expected is not None and d.expected_high is not None:
         first += f"; a perfect forecaster shows {nats(d.expected)}, at most {nats(d.expected_high)}"
@@ -124,9 +128,9 @@ def _miscalibration(d: Decomposition) -> list[str]:
     return [*paragraph(first, row("calibration", ""), row("", "")), row("", rest)]
 
 
-def unit(s: Score) -> str:
+def unit(s: Score, n: int = 2) -> str:
     """What is counted where every label of a multi-label row is one of its own."""
-    return "cells" if s.kind == "multilabel" else "rows"
+    return ("cell" if s.kind == "multilabel" else "row") + ("" if n == 1 else "s")
 
 
 def top(s: Score, share: float) -> str:
@@ -146,7 +150,9 @@ def tail(s: Score, found: Analysis) -> list[str]:
     if t.top_percent is not None:
         said.append(top(s, t.top_percent))
     if t.half_rows is not None and t.half_share is not None:
-        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)}{of_weight(s)})")
+        said.append(
+            f"half of it lies in {count(t.half_rows)} {unit(s, t.half_rows)} ({percent(t.half_share)}{of_weight(s)})"
+        )
     if said and s.dearest and math.isfinite(s.dearest[0].loss):
         said.append(f"worst row {s.dearest[0].loss:.1f} nats (row {count(s.dearest[0].row)})")
     return paragraph(" · ".join(said), row("tail", ""), row("", "")) if said else []
@@ -159,7 +165,7 @@ def suspects(s: Score, found: Analysis) -> list[str]:
     at = next((t for t in found.suspects.thresholds if t.prob == found.suspects.at), None)
     if at is None or at.p_value < UNLIKELY:  # an alert has said it
         return []
-    said = f"{count(at.rows)} {unit(s)} gave their label less than {at.prob:g}"
+    said = f"{count(at.rows)} {unit(s, at.rows)} gave their label less than {at.prob:g}"
     said += f"; a calibrated model would have {at.expected:.3g} ({chance(at.p_value)})"
     return paragraph(said, row("suspects", ""), row("", ""))
 

@@ -129,10 +129,12 @@ def _tail(s: Score, found: Analysis) -> str:
     if t.top_percent is not None:
         said.append(top(s, t.top_percent))
     if t.half_rows is not None:
-        said.append(f"half of it lies in {count(t.half_rows)} {unit(s)} ({percent(t.half_share)}{of_weight(s)})")
+        said.append(
+            f"half of it lies in {count(t.half_rows)} {unit(s, t.half_rows)} ({percent(t.half_share)}{of_weight(s)})"
+        )
     if found.suspects is not None:
         said += [
-            f"{count(x.rows)} {unit(s)} gave their label less than {x.prob:g}; a calibrated model would have"
+            f"{count(x.rows)} {unit(s, x.rows)} gave their label less than {x.prob:g}; a calibrated model would have"
             f" {x.expected:.3g} ({chance(x.p_value)})"
             for x in found.suspects.thresholds
             if x.prob == found.suspects.at
