@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..scores import Score
@@ -24,8 +25,10 @@ __all__ = ["Analysis", "analyse"]
 
 def analyse(state: Any, score: Score, *, confidence: float, seed: int, provenance: Provenance) -> Analysis:
     """The analysis of everything a state has seen. score: what the same state adds up to, without analysis."""
-    parts = decompositions(state, seed)
-    repairs = with_command(ladder(state, confidence, seed), state)
+    with ThreadPoolExecutor(1) as beside:  # the two that take long, each mostly in compiled code
+        decomposed = beside.submit(decompositions, state, seed)
+        repairs = with_command(ladder(state, confidence, seed), state)
+        parts = decomposed.result()
     errors = spreads(state, score)
     found = Analysis(
         spreads=errors,
