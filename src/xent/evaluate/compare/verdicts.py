@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..report.words import nats
+from ..report.words import count, nats
 from .records import Comparison, Pair
 
 
@@ -39,7 +39,7 @@ def verdict(pair: Pair, level: float, pairs: int) -> str:
     better = winner(pair, level)
     if better is None:
         rows = pair.rows_for_power or 0  # of this pair alone: after Holm even more rows may not have done
-        need = f"; about {_count(rows)} rows would show such a difference" if rows > pair.rows else ""
+        need = f"; about {count(rows)} rows would show such a difference" if rows > pair.rows else ""
         return f"No difference is shown: {_finite(pair, level, pairs)}{left}{need}."
     other = pair.a if better == pair.b else pair.b
     share = _share(pair, other)
@@ -82,11 +82,7 @@ def p_said(p: float | None) -> str:
 
 
 def _rows(some: int, rows: int) -> str:
-    return f"{_count(some)} of {_count(rows)} rows"
-
-
-def _count(n: int | None) -> str:
-    return "-" if n is None else f"{n:,}".replace(",", " ")
+    return f"{count(some)} of {count(rows)} rows"
 
 
 def overall(order: Sequence[str], pairs: Sequence[Pair], level: float) -> str:

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..faults import BadInput
+from ..faults import BadInput, refuse_missing
 from ..scores import Score, plain
 from .detail import DETAILS, LIMIT, Detail, embedded, scripted
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..compare.records import Comparison
 
 _HERE = Path(__file__).parent / "templates"
-_INSTALL = 'pip install "xent[report]"'
 
 
 def render(record: Score | Comparison) -> str:
@@ -25,7 +24,7 @@ def render(record: Score | Comparison) -> str:
 
     Raises BadInput where Jinja2 or Matplotlib is not installed, and for a score without its analysis.
     """
-    _needed()
+    refuse_missing("jinja2", "matplotlib", purpose="the HTML page", extra="report")
     data = plain(record.to_dict())
     if data.get("analysis", data) is None:
         raise BadInput("the page shows the analysis, and there is none; score with `analyse`=True (without --quick).")
@@ -85,11 +84,3 @@ def _templates() -> Any:
         "digest": digest,  # of the one script that may run: markup that got in could do nothing
     }
     return found
-
-
-def _needed() -> None:
-    for package, name in (("jinja2", "Jinja2"), ("matplotlib", "Matplotlib")):
-        try:
-            __import__(package)
-        except ImportError:
-            raise BadInput(f"the HTML page needs {name}, which is not installed; install it with: {_INSTALL}") from None

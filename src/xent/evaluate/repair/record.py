@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.records import Rung
-from ..scores import Score, plain
+from ..scores import Score, as_json
 
 if TYPE_CHECKING:
     from .kept import Kept
@@ -81,4 +80,4 @@ class Repaired:
 
     def to_json(self) -> str:
         """Every number as JSON; infinities are the strings "Infinity" and "-Infinity", which float() reads."""
-        return json.dumps(plain(self.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+        return as_json(self.to_dict())

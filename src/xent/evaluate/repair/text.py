@@ -6,11 +6,8 @@ import math
 import textwrap
 
 from ..analysis.records import Rung
-from ..report.words import count, nats, paragraph
+from ..report.words import WIDTH, count, nats, only_ascii, paragraph, row
 from .record import Repaired
-
-_ASCII = str.maketrans({"·": "|", "±": "+-", "→": "->", "…": "~"})
-WIDTH = 80
 
 
 def text(found: Repaired, *, ascii_only: bool = False) -> str:
@@ -19,7 +16,7 @@ def text(found: Repaired, *, ascii_only: bool = False) -> str:
     for note in found.notes:
         lines += paragraph(note, "! ", "  ")
     out = "\n".join(line.rstrip() for line in lines)
-    return out.translate(_ASCII) if ascii_only else out
+    return only_ascii(out) if ascii_only else out
 
 
 def _table(found: Repaired) -> list[str]:
@@ -51,28 +48,24 @@ def _verdict(found: Repaired) -> list[str]:
         return []
     before = "infinite" if found.infinite else nats(found.log_loss)
     after = "" if found.after is None or found.method is None else f" → {nats(found.after)}"
-    lines = [_row("log loss", f"{before}{after}   n {count(found.rows)}, {found.folds} folds")]
+    lines = [row("log loss", f"{before}{after}   n {count(found.rows)}, {found.folds} folds")]
     if found.method is None:
-        return [*lines, _row("repair", "none: no gain is sure to be above 0; leave the predictions as they are")]
+        return [*lines, row("repair", "none: no gain is sure to be above 0; leave the predictions as they are")]
     if not found.pays:
         said = "the gain is not sure to be above 0; leave the predictions as they are"
-        return [*lines, _row("repair", f"{found.method} does not pay: {'forced' if found.forced else said}")]
+        return [*lines, row("repair", f"{found.method} does not pay: {'forced' if found.forced else said}")]
     return lines
 
 
 def _written(found: Repaired) -> list[str]:
     if not found.wrote:
         missing = found.method is not None and (found.pays or found.forced)
-        return [_row("wrote", "nothing" + (": name a file with -o, or --save the map" if missing else ""))]
+        return [row("wrote", "nothing" + (": name a file with -o, or --save the map" if missing else ""))]
     lines = []
     if found.output is not None:
         what = f"{found.columns[0]}" + (f" … {found.columns[-1]}" if len(found.columns) > 1 else "")
         rows = f", {count(found.rows)} rows" if not found.rungs else ""
-        lines.append(_row("wrote", f"{found.output}   {found.form} in {what}{rows}, by {found.method}"))
+        lines.append(row("wrote", f"{found.output}   {found.form} in {what}{rows}, by {found.method}"))
     if found.saved is not None:
-        lines.append(_row("wrote", f"{found.saved}   the map"))
+        lines.append(row("wrote", f"{found.saved}   the map"))
     return lines
-
-
-def _row(label: str, rest: str) -> str:
-    return f"{label:<10} {rest}"

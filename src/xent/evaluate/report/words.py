@@ -10,7 +10,7 @@ from collections.abc import Sequence
 WIDTH = 80
 BAR = 24
 LARGE, TOO_LARGE = 999.99995, 99999.95  # nats that are shown in six digits, and with an exponent
-_ASCII = str.maketrans({"·": "|", "±": "+-", "…": "~", "█": "#", "░": ".", "≥": ">=", "–": "-"})
+_ASCII = str.maketrans({"·": "|", "±": "+-", "…": "~", "█": "#", "░": ".", "≥": ">=", "–": "-", "→": "->"})
 
 
 def only_ascii(report: str) -> str:
